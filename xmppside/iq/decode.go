@@ -61,8 +61,8 @@ func Decode(d *xml.Decoder, start xml.StartElement, into any) error {
 
 // decodeChild reads one child into a struct. A child that does not fit is reported in unfit; err is for a broken stream.
 //
-// encoding/xml does not consume an element that it refuses, or stops in its middle, so the child is first told apart by
-// whether the decoder itself is still sound: the position in the element is recovered by counting tags.
+// encoding/xml leaves an element that it refuses unread, or half read. So the child is read through a second decoder that
+// counts tags, and what is left of it is read away afterwards.
 func decodeChild(d *xml.Decoder, start xml.StartElement, into any) (unfit, err error) {
 	counted := &depthReader{d: d, start: &start}
 	inner := xml.NewTokenDecoder(counted)

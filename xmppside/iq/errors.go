@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"mellium.im/xmpp/stanza"
+
+	"matrix-messenger/xmppside/xmltext"
 )
 
 // MaxErrorText is how many bytes of an error's text are kept; the rest is cut off at a rune boundary.
@@ -33,7 +35,7 @@ func (p ErrorPayload) Err() stanza.Error {
 		}
 		if child.XMLName.Local == "text" {
 			if child.Text != "" && e.Text == nil {
-				e.Text = map[string]string{"": cut(child.Text, MaxErrorText)}
+				e.Text = map[string]string{"": xmltext.Cut(child.Text, MaxErrorText)}
 			}
 			continue
 		}
@@ -55,9 +57,9 @@ var conditions = []stanza.Condition{
 
 // IsError says whether err is an error answer of the other side, of any of the given conditions, or of any condition
 // when none is given.
-func IsError(err error, any ...stanza.Condition) bool {
+func IsError(err error, of ...stanza.Condition) bool {
 	condition, ok := ConditionOf(err)
-	return ok && (len(any) == 0 || slices.Contains(any, condition))
+	return ok && (len(of) == 0 || slices.Contains(of, condition))
 }
 
 // ConditionOf returns the condition of an error answer; ok is false when err is none.
@@ -80,15 +82,4 @@ func Refused(err error) bool {
 // a ping and for a barrier any answer is a good one.
 func Answered(err error) bool {
 	return err == nil || IsError(err) || errors.Is(err, ErrUnreadable)
-}
-
-// cut shortens s to at most limit bytes without splitting a rune.
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && s[limit]&0xC0 == 0x80 {
-		limit--
-	}
-	return s[:limit]
 }
