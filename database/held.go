@@ -1,0 +1,97 @@
+package database
+
+import (
+	"context"
+	"time"
+
+	"go.mau.fi/util/dbutil"
+)
+
+// DefaultHeldMessages is how many messages are kept of somebody who is not accepted yet.
+const DefaultHeldMessages = 50
+
+// HeldMessage is a message of somebody whose request is not decided.
+type HeldMessage struct {
+	Seq        int64
+	LoginID    string
+	JID        string
+	DedupeKey  string // unique per login
+	Body       []byte // the bridge's own encoding
+	Stamp      time.Time
+	ReceivedAt time.Time
+}
+
+// HeldStore keeps messages that wait for a contact request to be accepted.
+type HeldStore struct{ db *Database }
+
+// Put stores a message, unless its key is already there. Of one sender at most keep (0: [DefaultHeldMessages]) are kept; kept
+// is false when that is reached and the message was not taken.
+func (s *HeldStore) Put(ctx context.Context, keep int, m HeldMessage) (kept bool, err error) {
+	if keep <= 0 {
+		keep = DefaultHeldMessages
+	}
+	if m.ReceivedAt.IsZero() {
+		m.ReceivedAt = time.Now()
+	}
+	if m.Body == nil {
+		m.Body = []byte{}
+	}
+	err = s.db.Write(ctx, func(ctx context.Context) error {
+		count, err := queryCount(ctx, s.db, `SELECT COUNT(*) FROM messenger_held_message WHERE login_id=$1 AND jid=$2`, m.LoginID, m.JID)
+		if err != nil {
+			return err
+		}
+		if kept = count < keep; !kept {
+			return nil
+		}
+		_, err = s.db.db.Exec(ctx, `
+			INSERT INTO messenger_held_message (login_id, jid, dedupe_key, body, stamp, received_at) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (login_id, dedupe_key) DO NOTHING
+		`, m.LoginID, m.JID, m.DedupeKey, m.Body, millis(m.Stamp), millis(m.ReceivedAt))
+		return err
+	})
+	return kept && err == nil, err
+}
+
+// List returns the held messages of a sender, oldest first.
+func (s *HeldStore) List(ctx context.Context, loginID, jid string) ([]HeldMessage, error) {
+	return queryAll(ctx, s.db, scanHeld, `
+		SELECT seq, login_id, jid, dedupe_key, body, stamp, received_at FROM messenger_held_message
+		WHERE login_id=$1 AND jid=$2 ORDER BY seq
+	`, loginID, jid)
+}
+
+// Release moves the held messages of a sender into the Messenger inbox, in order and in one transaction, as rows of the
+// given chat and kind. It returns how many.
+func (s *HeldStore) Release(ctx context.Context, loginID, jid, chatID, kind string) (count int, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context) error {
+		held, err := s.List(ctx, loginID, jid)
+		if err != nil {
+			return err
+		}
+		count = len(held)
+		for _, m := range held {
+			_, _, err = s.db.MessengerInbox.Put(ctx, Incoming{
+				LoginID: loginID, ChatID: chatID, DedupeKey: m.DedupeKey, Kind: kind, Body: m.Body, Stamp: m.Stamp, ReceivedAt: m.ReceivedAt,
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return s.Delete(ctx, loginID, jid)
+	})
+	return count, err
+}
+
+// Delete forgets the held messages of a sender.
+func (s *HeldStore) Delete(ctx context.Context, loginID, jid string) error {
+	_, err := s.db.exec(ctx, `DELETE FROM messenger_held_message WHERE login_id=$1 AND jid=$2`, loginID, jid)
+	return err
+}
+
+func scanHeld(row dbutil.Scannable) (m HeldMessage, err error) {
+	var stamp, receivedAt int64
+	err = row.Scan(&m.Seq, &m.LoginID, &m.JID, &m.DedupeKey, &m.Body, &stamp, &receivedAt)
+	m.Stamp, m.ReceivedAt = fromMillis(stamp), fromMillis(receivedAt)
+	return m, err
+}

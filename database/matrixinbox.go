@@ -1,0 +1,111 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"go.mau.fi/util/dbutil"
+)
+
+// MatrixEvent is an event that the homeserver has delivered.
+type MatrixEvent struct {
+	Seq        int64 // order of arrival
+	EventID    string
+	RoomID     string
+	TxnID      string // of the transaction it came with first
+	Body       []byte // the event as received, JSON; nil once handled
+	ReceivedAt time.Time
+	Attempts   int // how often it was counted with CountAttempt
+}
+
+// MatrixInboxStore keeps events from the moment the homeserver is told that we have them until they are handled. The IDs of
+// handled ones stay until [MatrixInboxStore.PruneHandled], and make a repeated delivery harmless.
+type MatrixInboxStore struct{ db *Database }
+
+// InsertBatch stores the events of one transaction, in order, all or none. It returns those that were not known yet, with
+// their Seq set.
+func (s *MatrixInboxStore) InsertBatch(ctx context.Context, events []MatrixEvent) (fresh []MatrixEvent, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context) error {
+		fresh = nil
+		for _, evt := range events {
+			err := s.db.db.QueryRow(ctx, `
+				INSERT INTO messenger_matrix_inbox (event_id, room_id, txn_id, body, received_at) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (event_id) DO NOTHING RETURNING seq
+			`, evt.EventID, evt.RoomID, evt.TxnID, evt.Body, millis(evt.ReceivedAt)).Scan(&evt.Seq)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			} else if err != nil {
+				return err
+			}
+			fresh = append(fresh, evt)
+		}
+		return nil
+	})
+	return fresh, err
+}
+
+// NextForRoom returns up to limit pending events of a room with a Seq above after, oldest first.
+func (s *MatrixInboxStore) NextForRoom(ctx context.Context, roomID string, after int64, limit int) ([]MatrixEvent, error) {
+	return queryAll(ctx, s.db, scanMatrixEvent, `
+		SELECT seq, event_id, room_id, txn_id, body, received_at, attempts FROM messenger_matrix_inbox
+		WHERE room_id=$1 AND state='pending' AND seq>$2 ORDER BY seq LIMIT $3
+	`, roomID, after, limit)
+}
+
+// RoomsPending lists the rooms that have pending events, the room with the oldest one first.
+func (s *MatrixInboxStore) RoomsPending(ctx context.Context) ([]string, error) {
+	return queryAll(ctx, s.db, dbutil.ScanSingleColumn[string], `
+		SELECT room_id FROM messenger_matrix_inbox WHERE state='pending' GROUP BY room_id ORDER BY MIN(seq)
+	`)
+}
+
+// LastSeq is the highest Seq given so far, 0 if none: what is pending up to it at a start is left over from earlier runs.
+func (s *MatrixInboxStore) LastSeq(ctx context.Context) (seq int64, err error) {
+	err = s.db.db.QueryRow(ctx, `SELECT COALESCE(MAX(seq), 0) FROM messenger_matrix_inbox`).Scan(&seq)
+	return seq, err
+}
+
+// CountAttempt notes, before an event is dispatched, that it is about to be. It returns the count including this one.
+func (s *MatrixInboxStore) CountAttempt(ctx context.Context, seq int64) (attempts int, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context) error {
+		return s.db.db.QueryRow(ctx, `
+			UPDATE messenger_matrix_inbox SET attempts=attempts+1 WHERE seq=$1 RETURNING attempts
+		`, seq).Scan(&attempts)
+	})
+	return attempts, err
+}
+
+// MarkHandled notes that an event needs nothing more, and drops its content.
+func (s *MatrixInboxStore) MarkHandled(ctx context.Context, seq int64) error {
+	_, err := s.db.exec(ctx, `
+		UPDATE messenger_matrix_inbox SET state='handled', body=NULL, handled_at=$2 WHERE seq=$1 AND state='pending'
+	`, seq, millis(time.Now()))
+	return err
+}
+
+// Poison sets an event aside that cannot be handled. Its content stays for whoever looks into it, until PruneHandled.
+func (s *MatrixInboxStore) Poison(ctx context.Context, seq int64, reason string) error {
+	_, err := s.db.exec(ctx, `
+		UPDATE messenger_matrix_inbox SET state='poisoned', error=$3, handled_at=$2 WHERE seq=$1 AND state='pending'
+	`, seq, millis(time.Now()), reason)
+	return err
+}
+
+// PruneHandled forgets events that were handled or poisoned before the given time.
+func (s *MatrixInboxStore) PruneHandled(ctx context.Context, before time.Time) (count int64, err error) {
+	return s.db.exec(ctx, `DELETE FROM messenger_matrix_inbox WHERE state<>'pending' AND handled_at<$1`, millis(before))
+}
+
+// Depth counts pending events.
+func (s *MatrixInboxStore) Depth(ctx context.Context) (int, error) {
+	return queryCount(ctx, s.db, `SELECT COUNT(*) FROM messenger_matrix_inbox WHERE state='pending'`)
+}
+
+func scanMatrixEvent(row dbutil.Scannable) (evt MatrixEvent, err error) {
+	var receivedAt int64
+	err = row.Scan(&evt.Seq, &evt.EventID, &evt.RoomID, &evt.TxnID, &evt.Body, &receivedAt, &evt.Attempts)
+	evt.ReceivedAt = fromMillis(receivedAt)
+	return evt, err
+}

@@ -1,0 +1,148 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"go.mau.fi/util/dbutil"
+)
+
+// Incoming is something read from the service that Matrix is to show.
+type Incoming struct {
+	Seq        int64 // order of arrival
+	LoginID    string
+	ChatID     string
+	DedupeKey  string // unique per login; what its Matrix transaction ID is derived from
+	Kind       string // message, request, notice…: the bridge's own words
+	Body       []byte // the bridge's own encoding
+	Stamp      time.Time
+	ReceivedAt time.Time
+	Attempts   int       // how often it was tried
+	NextTry    time.Time // zero: at once
+	InFlight   bool      // a try was begun whose end is not known
+	Error      string    // of the last try
+}
+
+// ChatKey names a chat of a login.
+type ChatKey struct {
+	LoginID string
+	ChatID  string
+}
+
+// PendingChat is a chat with something to do.
+type PendingChat struct {
+	ChatKey
+	NextTry time.Time // of its oldest row; zero: at once
+}
+
+// MessengerInboxStore keeps what was read from the service until the homeserver has it. A row is removed when that is certain,
+// or set aside when it never will be.
+type MessengerInboxStore struct{ db *Database }
+
+// Put stores one row; a zero ReceivedAt means now. inserted is false when its key is already there (pending or set aside);
+// seq is the row's in either case.
+func (s *MessengerInboxStore) Put(ctx context.Context, in Incoming) (seq int64, inserted bool, err error) {
+	if in.ReceivedAt.IsZero() {
+		in.ReceivedAt = time.Now()
+	}
+	if in.Body == nil {
+		in.Body = []byte{}
+	}
+	err = s.db.Write(ctx, func(ctx context.Context) error {
+		inserted = true
+		err := s.db.db.QueryRow(ctx, `
+			INSERT INTO messenger_inbox (login_id, chat_id, dedupe_key, kind, body, stamp, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (login_id, dedupe_key) DO NOTHING RETURNING seq
+		`, in.LoginID, in.ChatID, in.DedupeKey, in.Kind, in.Body, millis(in.Stamp), millis(in.ReceivedAt)).Scan(&seq)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		inserted = false
+		return s.db.db.QueryRow(ctx, `
+			SELECT seq FROM messenger_inbox WHERE login_id=$1 AND dedupe_key=$2
+		`, in.LoginID, in.DedupeKey).Scan(&seq)
+	})
+	return seq, inserted && err == nil, err
+}
+
+// PendingChats lists the chats that have rows, the one with the oldest row first.
+func (s *MessengerInboxStore) PendingChats(ctx context.Context) ([]PendingChat, error) {
+	return queryAll(ctx, s.db, scanPendingChat, `
+		SELECT inbox.login_id, inbox.chat_id, inbox.next_try FROM messenger_inbox inbox
+		INNER JOIN (SELECT MIN(seq) AS first FROM messenger_inbox WHERE set_aside=0 GROUP BY login_id, chat_id) oldest
+			ON inbox.seq=oldest.first
+		ORDER BY inbox.seq
+	`)
+}
+
+// NextForChat returns the oldest row of a chat.
+func (s *MessengerInboxStore) NextForChat(ctx context.Context, loginID, chatID string) (in Incoming, found bool, err error) {
+	return queryOne(ctx, s.db, scanIncoming, selectIncoming+`
+		WHERE login_id=$1 AND chat_id=$2 AND set_aside=0 ORDER BY seq LIMIT 1
+	`, loginID, chatID)
+}
+
+// ListForChat returns up to limit rows of a chat, oldest first.
+func (s *MessengerInboxStore) ListForChat(ctx context.Context, loginID, chatID string, limit int) ([]Incoming, error) {
+	return queryAll(ctx, s.db, scanIncoming, selectIncoming+`
+		WHERE login_id=$1 AND chat_id=$2 AND set_aside=0 ORDER BY seq LIMIT $3
+	`, loginID, chatID, limit)
+}
+
+// MarkInFlight notes that a try begins: when the row is found with this mark later, its message may already be in the room.
+func (s *MessengerInboxStore) MarkInFlight(ctx context.Context, seq int64) error {
+	_, err := s.db.exec(ctx, `UPDATE messenger_inbox SET in_flight=true, attempts=attempts+1 WHERE seq=$1`, seq)
+	return err
+}
+
+// Delete removes a row that is done.
+func (s *MessengerInboxStore) Delete(ctx context.Context, seq int64) error {
+	_, err := s.db.exec(ctx, `DELETE FROM messenger_inbox WHERE seq=$1`, seq)
+	return err
+}
+
+// Fail notes that a try failed and when the next one is due. unsent says that the message is certainly not in the room, which
+// removes the in-flight mark.
+func (s *MessengerInboxStore) Fail(ctx context.Context, seq int64, reason string, nextTry time.Time, unsent bool) error {
+	_, err := s.db.exec(ctx, `
+		UPDATE messenger_inbox SET error=$2, next_try=$3, in_flight=(in_flight AND NOT $4) WHERE seq=$1
+	`, seq, reason, millis(nextTry), unsent)
+	return err
+}
+
+// SetAside takes a row out of its chat's way for good. Its content stays for whoever looks into it, until PruneSetAside.
+func (s *MessengerInboxStore) SetAside(ctx context.Context, seq int64, reason string) error {
+	_, err := s.db.exec(ctx, `
+		UPDATE messenger_inbox SET set_aside=$2, error=$3, in_flight=false WHERE seq=$1 AND set_aside=0
+	`, seq, millis(time.Now()), reason)
+	return err
+}
+
+// PruneSetAside forgets rows that were set aside before the given time.
+func (s *MessengerInboxStore) PruneSetAside(ctx context.Context, before time.Time) (count int64, err error) {
+	return s.db.exec(ctx, `DELETE FROM messenger_inbox WHERE set_aside<>0 AND set_aside<$1`, millis(before))
+}
+
+// Depth counts pending rows.
+func (s *MessengerInboxStore) Depth(ctx context.Context) (int, error) {
+	return queryCount(ctx, s.db, `SELECT COUNT(*) FROM messenger_inbox WHERE set_aside=0`)
+}
+
+const selectIncoming = `
+	SELECT seq, login_id, chat_id, dedupe_key, kind, body, stamp, received_at, attempts, next_try, in_flight, error FROM messenger_inbox`
+
+func scanIncoming(row dbutil.Scannable) (in Incoming, err error) {
+	var stamp, receivedAt, nextTry int64
+	err = row.Scan(&in.Seq, &in.LoginID, &in.ChatID, &in.DedupeKey, &in.Kind, &in.Body, &stamp, &receivedAt, &in.Attempts, &nextTry, &in.InFlight, &in.Error)
+	in.Stamp, in.ReceivedAt, in.NextTry = fromMillis(stamp), fromMillis(receivedAt), fromMillis(nextTry)
+	return in, err
+}
+
+func scanPendingChat(row dbutil.Scannable) (chat PendingChat, err error) {
+	var nextTry int64
+	err = row.Scan(&chat.LoginID, &chat.ChatID, &nextTry)
+	chat.NextTry = fromMillis(nextTry)
+	return chat, err
+}

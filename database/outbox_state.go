@@ -1,0 +1,117 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// MarkWritten notes that queued rows are being given to the stream streamID. It is called before the bytes leave, so that a
+// crash in between leaves a row that is looked for rather than one that is sent twice.
+func (s *OutboxStore) MarkWritten(ctx context.Context, streamID string, seqs ...int64) error {
+	_, err := s.update(ctx, seqs, `state='written', stream_id=$1, written_at=$2, attempts=attempts+1`, `state='queued'`, streamID, millis(time.Now()))
+	return err
+}
+
+// MarkConfirmed notes that the service has these rows. It returns how many were open until now.
+func (s *OutboxStore) MarkConfirmed(ctx context.Context, seqs ...int64) (int64, error) {
+	return s.update(ctx, seqs, `state='confirmed', body=NULL, settled_at=$1, error=''`, `state IN ('queued', 'written')`, millis(time.Now()))
+}
+
+// Requeue puts written rows back into the queue, at their old place.
+func (s *OutboxStore) Requeue(ctx context.Context, seqs ...int64) error {
+	_, err := s.update(ctx, seqs, `state='queued', stream_id=$1`, `state='written'`, "")
+	return err
+}
+
+// Settle ends rows as failed or expired, with a sentence for the sender. Confirmed rows can still fail, because a service may
+// answer a message with an error after it has taken it. It returns how many rows changed, so that a reason is told once.
+func (s *OutboxStore) Settle(ctx context.Context, state OutboxState, reason string, seqs ...int64) (int64, error) {
+	if state != OutboxFailed && state != OutboxExpired {
+		return 0, fmt.Errorf("a message cannot be settled as %q", state)
+	}
+	return s.update(ctx, seqs, `state=$1, error=$2, body=NULL, settled_at=$3`, `state IN ('queued', 'written', 'confirmed')`,
+		string(state), reason, millis(time.Now()))
+}
+
+// Fail is [OutboxStore.Settle] with the state failed.
+func (s *OutboxStore) Fail(ctx context.Context, reason string, seqs ...int64) (int64, error) {
+	return s.Settle(ctx, OutboxFailed, reason, seqs...)
+}
+
+// FailStanza fails the row of a stanza and returns it as it was before; changed is false when there is none or it had
+// already failed.
+func (s *OutboxStore) FailStanza(ctx context.Context, loginID, stanzaID, reason string) (before OutboxMessage, changed bool, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context) error {
+		var found bool
+		var err error
+		changed = false
+		before, found, err = s.ByStanzaID(ctx, loginID, stanzaID)
+		if err != nil || !found {
+			return err
+		}
+		count, err := s.Fail(ctx, reason, before.Seq)
+		changed = count > 0
+		return err
+	})
+	return before, changed, err
+}
+
+// MarkNotified notes that the sender was told that these rows are late.
+func (s *OutboxStore) MarkNotified(ctx context.Context, seqs ...int64) error {
+	_, err := s.update(ctx, seqs, `notified_at=$1`, `notified_at=0`, millis(time.Now()))
+	return err
+}
+
+// FailLogin fails all open rows of a login with one reason and returns them as they were, for telling their senders.
+func (s *OutboxStore) FailLogin(ctx context.Context, loginID, reason string) (rows []OutboxMessage, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context) error {
+		var err error
+		rows, err = s.Open(ctx, loginID)
+		if err != nil {
+			return err
+		}
+		_, err = s.Fail(ctx, reason, seqsOf(rows)...)
+		return err
+	})
+	return rows, err
+}
+
+// PruneSettled forgets rows that were settled before the given time.
+func (s *OutboxStore) PruneSettled(ctx context.Context, before time.Time) (count int64, err error) {
+	return s.db.exec(ctx, `DELETE FROM messenger_outbox WHERE settled_at<>0 AND settled_at<$1`, millis(before))
+}
+
+// update changes rows by seq, in one transaction. set uses the placeholders $1… for args.
+func (s *OutboxStore) update(ctx context.Context, seqs []int64, set, where string, args ...any) (count int64, err error) {
+	if len(seqs) == 0 {
+		return 0, nil
+	}
+	err = s.db.Write(ctx, func(ctx context.Context) error {
+		count = 0
+		for rest := seqs; len(rest) > 0; {
+			piece := rest[:min(len(rest), maxListed)]
+			rest = rest[len(piece):]
+			list, allArgs := listOf(len(args)+1, append([]any(nil), args...), piece)
+			result, err := s.db.db.Exec(ctx, `UPDATE messenger_outbox SET `+set+` WHERE seq IN (`+list+`) AND `+where, allArgs...)
+			if err != nil {
+				return err
+			}
+			changed, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			count += changed
+		}
+		return nil
+	})
+	return count, err
+}
+
+func seqsOf(rows []OutboxMessage) []int64 {
+	seqs := make([]int64, len(rows))
+	for i, row := range rows {
+		seqs[i] = row.Seq
+	}
+	return seqs
+}

@@ -1,0 +1,61 @@
+package database
+
+import (
+	"context"
+	"time"
+
+	"go.mau.fi/util/dbutil"
+)
+
+// Setting is what a login keeps between runs beside its credential.
+type Setting struct {
+	LoginID      string
+	PresenceMode string // the bridge's own words; empty: not chosen
+	StatusText   string
+	LastOnlineAt time.Time     // when a stream was last known to be up
+	ClockOffset  time.Duration // the service's clock minus ours, milliseconds
+	UpdatedAt    time.Time
+}
+
+// SettingStore keeps settings.
+type SettingStore struct{ db *Database }
+
+// Get reads the settings of a login; without any, empty ones.
+func (s *SettingStore) Get(ctx context.Context, loginID string) (Setting, error) {
+	setting, found, err := queryOne(ctx, s.db, scanSetting, `
+		SELECT login_id, presence_mode, status_text, last_online_at, clock_offset_ms, updated_at FROM messenger_login_setting WHERE login_id=$1
+	`, loginID)
+	if !found {
+		return Setting{LoginID: loginID}, err
+	}
+	return setting, err
+}
+
+// Update changes the settings of a login through a function, which may run more than once, see [Database.Write].
+func (s *SettingStore) Update(ctx context.Context, loginID string, change func(setting *Setting)) (setting Setting, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context) error {
+		var err error
+		setting, err = s.Get(ctx, loginID)
+		if err != nil {
+			return err
+		}
+		change(&setting)
+		setting.LoginID, setting.UpdatedAt = loginID, time.Now()
+		_, err = s.db.db.Exec(ctx, `
+			INSERT INTO messenger_login_setting (login_id, presence_mode, status_text, last_online_at, clock_offset_ms, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (login_id) DO UPDATE SET presence_mode=excluded.presence_mode, status_text=excluded.status_text,
+				last_online_at=excluded.last_online_at, clock_offset_ms=excluded.clock_offset_ms, updated_at=excluded.updated_at
+		`, setting.LoginID, setting.PresenceMode, setting.StatusText, millis(setting.LastOnlineAt), setting.ClockOffset.Milliseconds(), millis(setting.UpdatedAt))
+		return err
+	})
+	return setting, err
+}
+
+func scanSetting(row dbutil.Scannable) (s Setting, err error) {
+	var lastOnlineAt, offset, updatedAt int64
+	err = row.Scan(&s.LoginID, &s.PresenceMode, &s.StatusText, &lastOnlineAt, &offset, &updatedAt)
+	s.LastOnlineAt, s.UpdatedAt = fromMillis(lastOnlineAt), fromMillis(updatedAt)
+	s.ClockOffset = time.Duration(offset) * time.Millisecond
+	return s, err
+}
