@@ -140,15 +140,6 @@ func (as *Appservice) owns(user id.UserID) bool {
 	return owned
 }
 
-func (as *Appservice) exclusive(user id.UserID) bool {
-	for _, namespace := range as.reg.Namespaces.UserIDs {
-		if ok, err := regexp.MatchString("^(?:"+namespace.Regex+")$", user.String()); err == nil && ok && namespace.Exclusive {
-			return true
-		}
-	}
-	return false
-}
-
 // inRoom tells whether any of the appservice's users is joined or invited. The caller holds the mutex.
 func (as *Appservice) inRoom(r *room) bool {
 	for key, ev := range r.state {
