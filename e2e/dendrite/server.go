@@ -1,0 +1,151 @@
+package dendrite
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"matrix-messenger/e2e/process"
+
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/synapseadmin"
+)
+
+// readyWithin bounds the time from starting Dendrite to its first answer; it takes 0.3 s when the
+// machine has nothing else to do.
+const readyWithin = 90 * time.Second
+
+// Options say what is to be run.
+type Options struct {
+	Name          string   // server name, the part of a user ID behind the colon
+	Dir           string   // an existing folder for everything the server writes
+	Address       string   // host:port to listen on, loopback
+	Registrations []string // files of the appservices it knows
+}
+
+// Server is one homeserver. It is made by New and may be started and stopped several times; its data
+// stay in its folder.
+type Server struct {
+	programs Programs
+	options  Options
+	secret   string
+	proc     *process.Process
+}
+
+// New writes the configuration and the signing key. It starts nothing.
+func New(ctx context.Context, programs Programs, options Options) (*Server, error) {
+	s := &Server{programs: programs, options: options, secret: rand.Text()}
+	if err := os.MkdirAll(options.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(s.file("dendrite.yaml"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if err := configTemplate.Execute(file, configData{Options: options, Secret: s.secret}); err != nil {
+		return nil, err
+	}
+	return s, process.Run(ctx, process.Spec{
+		Name: "generate-keys", Path: programs.GenerateKeys, Args: []string{"-private-key", s.file("matrix_key.pem")},
+	})
+}
+
+func (s *Server) file(name string) string { return filepath.Join(s.options.Dir, name) }
+
+// URL is the address of the client API.
+func (s *Server) URL() string { return "http://" + s.options.Address }
+
+// Name is the server name.
+func (s *Server) Name() string { return s.options.Name }
+
+// Start runs the server and waits until it answers.
+func (s *Server) Start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	proc, err := process.Start(process.Spec{
+		Name: "dendrite", Path: s.programs.Server, Dir: s.options.Dir, LogFile: s.file("dendrite.log"),
+		Args: []string{"-config", s.file("dendrite.yaml"), "-http-bind-address", s.options.Address},
+	})
+	if err != nil {
+		return err
+	}
+	s.proc = proc
+	if err := s.waitReady(ctx); err != nil {
+		proc.Kill()
+		return err
+	}
+	return nil
+}
+
+// waitReady asks for the versions until it gets them: the port opens before all routes exist.
+func (s *Server) waitReady(ctx context.Context) error {
+	if err := s.proc.WaitListening(ctx, s.options.Address); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+"/_matrix/client/versions", nil)
+		if err != nil {
+			return err
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the homeserver does not answer: %w\n%s", ctx.Err(), s.proc.Tail(30))
+		case <-s.proc.Done():
+			return fmt.Errorf("the homeserver ended: %v\n%s", s.proc.Err(), s.proc.Tail(30))
+		case <-ticker.C:
+		}
+	}
+}
+
+// Stop ends the server in order.
+func (s *Server) Stop() error {
+	if s.proc == nil {
+		return nil
+	}
+	return s.proc.Stop()
+}
+
+// Kill ends it as a crash would.
+func (s *Server) Kill() {
+	if s.proc != nil {
+		s.proc.Kill()
+	}
+}
+
+// Log is the last n lines of what it printed.
+func (s *Server) Log(n int) string {
+	if s.proc == nil {
+		return ""
+	}
+	return s.proc.Tail(n)
+}
+
+// CreateUser makes an account by the shared-secret registration API.
+func (s *Server) CreateUser(ctx context.Context, localpart, password, displayname string) error {
+	client, err := mautrix.NewClient(s.URL(), "", "")
+	if err != nil {
+		return err
+	}
+	admin := &synapseadmin.Client{Client: client}
+	_, err = admin.SharedSecretRegister(ctx, s.secret, synapseadmin.ReqSharedSecretRegister{
+		Username: localpart, Password: password, Displayname: displayname, InhibitLogin: true,
+	})
+	if err != nil {
+		return fmt.Errorf("create the Matrix user %s: %w", localpart, err)
+	}
+	return nil
+}
