@@ -87,11 +87,11 @@ func (c *echoClient) IsLoggedIn() bool                                         {
 func (c *echoClient) IsThisUser(_ context.Context, user networkid.UserID) bool { return user == "me" }
 
 func (c *echoClient) GetChatInfo(_ context.Context, portal *bridgev2.Portal) (*bridgev2.ChatInfo, error) {
-	dm := database.RoomTypeDM
-	return &bridgev2.ChatInfo{Type: &dm, Members: &bridgev2.ChatMemberList{IsFull: true, OtherUserID: networkid.UserID(portal.ID), Members: []bridgev2.ChatMember{
-		{EventSender: bridgev2.EventSender{IsFromMe: true, SenderLogin: c.login.ID, Sender: "me"}},
-		{EventSender: bridgev2.EventSender{Sender: networkid.UserID(portal.ID)}},
-	}}}, nil
+	dm, contact := database.RoomTypeDM, networkid.UserID(portal.ID)
+	members := bridgev2.ChatMemberMap{}
+	members.Set(bridgev2.ChatMember{EventSender: bridgev2.EventSender{IsFromMe: true, SenderLogin: c.login.ID, Sender: "me"}})
+	members.Set(bridgev2.ChatMember{EventSender: bridgev2.EventSender{Sender: contact}})
+	return &bridgev2.ChatInfo{Type: &dm, Members: &bridgev2.ChatMemberList{IsFull: true, OtherUserID: contact, MemberMap: members}}, nil
 }
 
 func (c *echoClient) GetUserInfo(_ context.Context, ghost *bridgev2.Ghost) (*bridgev2.UserInfo, error) {
