@@ -1,0 +1,140 @@
+package xmppside
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"matrix-messenger/xmppside/iq"
+	"matrix-messenger/xmppside/roster"
+	"matrix-messenger/xmppside/session"
+)
+
+const (
+	// tokenTimeout bounds the wait for a token.
+	tokenTimeout = 2 * time.Minute
+	// rosterTimeout bounds the wait for the roster; a service that does not answer at all is dead.
+	rosterTimeout = 30 * time.Second
+)
+
+var errRoster = errors.New("the contact list did not come in time")
+
+// attempt connects, signs in, and stays until the session ends.
+func (a *Account) attempt(ctx context.Context) ended {
+	token, failed := a.getToken(ctx)
+	if failed != nil {
+		return ended{failure: failed}
+	}
+	a.token, a.refused = token, ""
+	stream, host, failed := a.connect(ctx, token)
+	if failed != nil {
+		a.lastHost = ""
+		return ended{failure: failed}
+	}
+	a.lastHost = host
+	return a.live(ctx, stream, host)
+}
+
+func (a *Account) getToken(ctx context.Context) (string, *session.Failure) {
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	defer cancel()
+	token, err := a.cfg.Tokens.Token(ctx, a.refused)
+	if err == nil {
+		return token, nil
+	}
+	var login interface{ LoginNeeded() bool }
+	var settings interface{ SettingsWrong() bool }
+	switch {
+	case errors.As(err, &login) && login.LoginNeeded():
+		return "", &session.Failure{Cause: causeTokenLogin, Err: err}
+	case errors.As(err, &settings) && settings.SettingsWrong():
+		return "", &session.Failure{Cause: causeTokenSettings, Err: err}
+	}
+	return "", &session.Failure{Cause: causeToken, Err: err}
+}
+
+// live runs a signed-in stream to its end.
+func (a *Account) live(ctx context.Context, stream *session.Stream, host string) ended {
+	s := &Session{id: a.service.lastID.Add(1), stream: stream}
+	a.mu.Lock()
+	a.stream = stream
+	a.mu.Unlock()
+	in := &inbound{account: a, session: s}
+	if err := in.begin(ctx, host); err != nil {
+		stream.Fail(&session.Failure{Cause: session.Refused, Err: err})
+	}
+	failed := stream.Run(ctx, in)
+	in.stop()
+	a.mu.Lock()
+	a.stream, a.session = nil, nil
+	a.mu.Unlock()
+	e := ended{failure: failed, session: s.id, suspect: stream.Suspect()}
+	if !in.online.IsZero() {
+		e.online = max(1, time.Since(in.online))
+	}
+	if failed.Cause == session.Redirected {
+		a.redirected(ctx, failed, &e)
+	}
+	return e
+}
+
+// redirected is for a redirect in the running session: its target is where the next attempt starts.
+func (a *Account) redirected(_ context.Context, failed *session.Failure, e *ended) {
+	t, err := parseTarget(failed.Target)
+	if err != nil {
+		a.lastHost = ""
+		e.failure = &session.Failure{Cause: causeRedirects, Err: fmt.Errorf("%q: %w", failed.Target, err)}
+		return
+	}
+	a.lastHost = t.String()
+}
+
+// begin says who the user is and asks for the roster.
+func (in *inbound) begin(ctx context.Context, host string) error {
+	stream := in.session.stream
+	address := stream.JID()
+	ev := SignedIn{JID: address, Host: host, Resource: address.Resourcepart(), Session: in.session.id}
+	if err := in.account.cfg.Handler.Handle(ctx, ev); err != nil {
+		return err
+	}
+	in.timer = time.AfterFunc(rosterTimeout, func() {
+		stream.Fail(&session.Failure{Cause: session.Lost, Err: errRoster})
+	})
+	query := new(roster.Query)
+	request := iq.Request{Type: iq.Get, Payload: []byte(`<query xmlns="` + roster.NS + `"/>`)}
+	return stream.RequestInOrder(ctx, request, query, func(err error) error { return in.ready(ctx, query, err) })
+}
+
+// ready takes the roster, shows the own presence, and is online. A service that refuses to give the roster still passes
+// messages on, so that is no reason to stop.
+func (in *inbound) ready(ctx context.Context, query *roster.Query, err error) error {
+	in.stop()
+	a := in.account
+	if err != nil {
+		a.cfg.Log.Warn().Err(err).Msg("The service did not give the contact list")
+	} else {
+		list := query.List()
+		if err := a.cfg.Handler.Handle(ctx, RosterLoaded{Items: list.Items, Skipped: list.Skipped}); err != nil {
+			return err
+		}
+	}
+	a.mu.Lock()
+	a.shown = a.presence
+	err = in.session.stream.Replace(a.presence.stanza())
+	a.session = in.session
+	a.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	in.online = time.Now()
+	drain(a.kick)
+	a.problem = nil
+	return a.setState(ctx, StateEvent{State: Online, Session: in.session.id})
+}
+
+func (in *inbound) stop() {
+	if in.timer != nil {
+		in.timer.Stop()
+	}
+}

@@ -1,0 +1,91 @@
+package messenger
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"matrix-messenger/xmppside"
+)
+
+const (
+	// Domain is the domain of Microsoft's own service.
+	Domain = "messenger.live.com"
+	// Name is what the service is called in texts.
+	Name = "Messenger"
+	// port is that of the fallback host (messenger-protocol.md 2.1).
+	port = "5222"
+	// MaxStanza is how long one stanza may be, in bytes: the service reads one TLS record as one document
+	// (messenger-protocol.md 5.5).
+	MaxStanza = 16000
+	// maxInbound is how long a stanza from the service may be: it may hold a photo.
+	maxInbound = 1 << 20
+)
+
+// gatewayNames are what the certificates of Microsoft's gateway were for (messenger-protocol.md 2.2, rule 2).
+var gatewayNames = []string{"*.gateway.messenger.live.com", "*.gateway.edge.messenger.live.com"}
+
+// Options are the settings of design.md section 5 that concern the service itself.
+type Options struct {
+	// Domain is network.domain [messenger.live.com].
+	Domain string
+	// Address is network.address, a host:port in place of the lookup.
+	Address string
+	// CertNames is network.tls.names: nil means the default for the domain, an empty slice none.
+	CertNames []string
+	// CAs are further trusted authorities in PEM (the content of network.tls.ca_file), beside the system's.
+	CAs []byte
+	// Redirects is network.redirects; nil means 5.
+	Redirects *int
+	// Keepalive is network.keepalive [50 s].
+	Keepalive time.Duration
+}
+
+// NewProfile makes the profile. An error names the setting that it is about.
+func NewProfile(o Options) (xmppside.Profile, error) {
+	if o.Domain == "" {
+		o.Domain = Domain
+	}
+	names := o.CertNames
+	if names == nil && strings.EqualFold(o.Domain, Domain) {
+		names = gatewayNames
+	}
+	for _, name := range names {
+		if err := checkName(name); err != nil {
+			return xmppside.Profile{}, err
+		}
+	}
+	p := xmppside.Profile{
+		Name: Name, Domain: strings.ToLower(o.Domain), Address: o.Address, CertNames: append([]string(nil), names...),
+		Redirects: xmppside.DefaultRedirects, Keepalive: o.Keepalive, MaxStanza: MaxStanza, MaxInbound: maxInbound,
+		Authenticate: OAuth2,
+	}
+	if o.Redirects != nil {
+		p.Redirects = *o.Redirects
+	}
+	if o.Address == "" {
+		p.FallbackHost = net.JoinHostPort("xmpp."+p.Domain, port)
+	}
+	if len(o.CAs) > 0 {
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			roots = x509.NewCertPool() // a machine without roots of its own still has the configured ones
+		}
+		if !roots.AppendCertsFromPEM(o.CAs) {
+			return xmppside.Profile{}, fmt.Errorf("network.tls.ca_file: there is no certificate in it")
+		}
+		p.Roots = roots
+	}
+	return p, nil
+}
+
+// checkName refuses accepted names that would match too much, or nothing.
+func checkName(name string) error {
+	base := strings.TrimPrefix(name, "*.")
+	if strings.Contains(base, "*") || !strings.Contains(base, ".") && base != "localhost" || strings.ContainsAny(base, " /:@") {
+		return fmt.Errorf("network.tls.names: %q is not a host name, and not *. before one", name)
+	}
+	return nil
+}

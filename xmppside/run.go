@@ -1,0 +1,145 @@
+package xmppside
+
+import (
+	"context"
+	"time"
+
+	"matrix-messenger/xmppside/session"
+)
+
+// Run keeps the account signed in until ctx ends or Stop is called, and returns when everything has ended: the stream in
+// order, with its closing tag, and all goroutines. It is called once.
+func (a *Account) Run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a.mu.Lock()
+	a.cancel = cancel
+	if a.stopped {
+		cancel()
+	}
+	a.mu.Unlock()
+	leave := a.service.enter(a)
+	defer leave()
+	for ctx.Err() == nil {
+		a.tell(ctx, StateEvent{State: Connecting, Problem: a.problem})
+		stay := a.attempt(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		a.rest(ctx, stay)
+	}
+	// The Handler learns of the end although the context has ended.
+	a.tell(context.WithoutCancel(ctx), StateEvent{State: Stopped})
+}
+
+// ended is how an attempt, or the session that came of it, ended.
+type ended struct {
+	failure *session.Failure
+	online  time.Duration // how long it was signed in with its presence sent; 0: never
+	session uint64
+	suspect string
+}
+
+// rest does what the rules say about a failure, and returns when the next attempt is due.
+func (a *Account) rest(ctx context.Context, e ended) {
+	if e.online > 0 {
+		a.history.forget(untilSignedIn)
+	}
+	if e.online >= stableAfter {
+		a.failures = 0
+		a.history.forget(untilStable)
+	}
+	if e.online >= peaceAfter {
+		a.history.forget(forHours)
+		a.noResource = false
+	}
+	if drain(a.kick) {
+		a.start()
+		return
+	}
+	action, code := a.history.decide(e.failure)
+	if e.failure.Cause == session.StreamError && e.failure.Condition == "conflict" {
+		a.noResource = true
+	}
+	a.problem = newProblem(code, action, a.service.profile.Name, e.failure)
+	a.failures++
+	a.cfg.Log.Warn().Str("code", string(code)).Str("action", string(action)).Int("failures", a.failures).
+		Dur("online", e.online).Err(e.failure).Msg("Connection to the service ended")
+	ev := StateEvent{State: Waiting, Problem: a.problem, Attempt: a.failures, Session: e.session}
+	if malformed(e.failure) {
+		ev.Suspect = e.suspect
+	}
+	var pause time.Duration
+	switch action {
+	case Refresh:
+		a.refused = a.token
+		ev.Next = time.Now()
+		a.tell(ctx, ev)
+		a.again(code)
+		return
+	case Login:
+		ev.State = SignedOut
+		a.idle(ctx, ev)
+		return
+	case TellUser, TellAdmin:
+		a.idle(ctx, ev)
+		return
+	case Follow:
+		if a.failures > 1 { // the first redirect at once, those after it without haste
+			pause = wait(a.failures - 1)
+		}
+	case RetryLongest:
+		pause = longest()
+	default:
+		pause = wait(a.failures)
+	}
+	ev.Next = time.Now().Add(pause)
+	a.tell(ctx, ev)
+	a.pause(ctx, pause)
+	a.again(code)
+}
+
+// pause waits, at most until somebody asks for a new attempt or the machine wakes.
+func (a *Account) pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-a.hurry:
+	case <-a.kick:
+		a.start()
+	case <-ctx.Done():
+	}
+}
+
+// idle waits until somebody asks for a new attempt.
+func (a *Account) idle(ctx context.Context, ev StateEvent) {
+	a.tell(ctx, ev)
+	select {
+	case <-a.kick:
+		a.start()
+	case <-ctx.Done():
+	}
+}
+
+// start forgets what failed before.
+func (a *Account) start() {
+	a.history.clear()
+	a.failures = 0
+	a.noResource = false
+	a.problem = nil
+	a.refused = ""
+}
+
+func (a *Account) again(code Code) {
+	if a.service.opts.OnReconnect != nil {
+		a.service.opts.OnReconnect(code)
+	}
+}
+
+// tell reports a state when no session depends on the report.
+func (a *Account) tell(ctx context.Context, ev StateEvent) {
+	if err := a.setState(ctx, ev); err != nil && ctx.Err() == nil {
+		a.cfg.Log.Error().Err(err).Str("state", string(ev.State)).Msg("The account's state could not be stored")
+	}
+}

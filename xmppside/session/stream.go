@@ -1,0 +1,263 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"matrix-messenger/xmppside/chatstate"
+	"matrix-messenger/xmppside/nick"
+	"matrix-messenger/xmppside/xmltext"
+)
+
+// queueLength is how many stanzas wait for the writer at most; then Send waits.
+const queueLength = 32
+
+var (
+	// ErrTooLong says that a stanza is longer than the service takes; nothing of it was sent.
+	ErrTooLong = errors.New("the stanza is longer than the service takes")
+	// ErrEnded says that the stream has ended.
+	ErrEnded = errors.New("the session has ended")
+)
+
+// Stream is a signed-in stream. Run must be called once, by its owner; the other methods are for any goroutine.
+type Stream struct {
+	opts   Options
+	conn   *Conn
+	in     *xmlReader
+	jid    jid.JID
+	bare   string // own bare JID in lower case
+	table  table
+	queue  chan outgoing
+	latest latest
+	nudge  chan struct{} // asks the writer for a ping now
+	closer chan struct{} // closed by Close
+	once   sync.Once
+
+	done    chan struct{} // closed when the stream has ended
+	written sync.WaitGroup
+	fail    failOnce
+
+	// suspect is the id of the last message that was written and not yet confirmed by a barrier after it.
+	suspect atomic.Pointer[string]
+}
+
+// outgoing is one element in the queue.
+type outgoing struct {
+	data []byte
+	// message is the id of a message, empty for other stanzas.
+	message string
+	// mark takes what suspect is when this element is written; nil if nobody wants to know.
+	mark *atomic.Pointer[string]
+}
+
+// failOnce keeps the first failure: later ones are its consequences.
+type failOnce struct {
+	mu  sync.Mutex
+	err *Failure
+}
+
+func (f *failOnce) set(err *Failure) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func (f *failOnce) get() *Failure {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+// JID is the full JID that the service has given.
+func (s *Stream) JID() jid.JID { return s.jid }
+
+// Done is closed when the stream has ended; Run may still be returning.
+func (s *Stream) Done() <-chan struct{} { return s.done }
+
+// Suspect is the id of the last message written after which no barrier was answered, empty for none.
+func (s *Stream) Suspect() string {
+	if id := s.suspect.Load(); id != nil {
+		return *id
+	}
+	return ""
+}
+
+// Send queues one complete stanza; ctx bounds the wait for a place in the queue. An error means that nothing of it was
+// or will be written. An empty stanza is not sent.
+func (s *Stream) Send(ctx context.Context, stanza []byte) error {
+	return s.enqueue(ctx, outgoing{data: stanza})
+}
+
+// Message is a chat message to be sent.
+type Message struct {
+	To, ID, Body string
+	ChatState    chatstate.State
+	Nick         string
+}
+
+// Append appends the message as XML. Characters that XML does not allow are left out.
+func (m Message) Append(b []byte) []byte {
+	b = append(b, `<message type="chat"`...)
+	if m.ID != "" {
+		b = xmltext.AppendAttr(b, "id", m.ID)
+	}
+	b = xmltext.AppendAttr(b, "to", m.To)
+	b = append(b, '>')
+	b = xmltext.AppendElement(b, "body", m.Body)
+	b = chatstate.Append(b, m.ChatState)
+	b = nick.Append(b, m.Nick)
+	return append(b, "</message>"...)
+}
+
+// SendMessage queues a message like Send, and remembers its id until a barrier confirms it.
+func (s *Stream) SendMessage(ctx context.Context, m Message) error {
+	return s.enqueue(ctx, outgoing{data: m.Append(make([]byte, 0, 128+len(m.Body))), message: m.ID})
+}
+
+func (s *Stream) enqueue(ctx context.Context, o outgoing) error {
+	if len(o.data) == 0 {
+		return nil
+	}
+	if len(o.data) > s.opts.MaxStanza {
+		return ErrTooLong
+	}
+	select {
+	case <-s.done:
+		return ErrEnded
+	case <-s.closer:
+		return ErrEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	default:
+	}
+	select {
+	case s.queue <- o:
+		return nil
+	case <-s.done:
+		return ErrEnded
+	case <-s.closer:
+		return ErrEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// latest is a stanza of which only the newest matters.
+type latest struct {
+	mu     sync.Mutex
+	stanza []byte
+	ready  chan struct{}
+}
+
+func (l *latest) take() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	stanza := l.stanza
+	l.stanza = nil
+	return stanza
+}
+
+// Replace sends a stanza that makes the ones given to Replace before meaningless (the own presence); of those that have
+// not been written only the last one is. It never waits. It is written before what is queued later.
+func (s *Stream) Replace(stanza []byte) error {
+	if len(stanza) > s.opts.MaxStanza {
+		return ErrTooLong
+	}
+	s.latest.mu.Lock()
+	s.latest.stanza = stanza
+	s.latest.mu.Unlock()
+	select {
+	case s.latest.ready <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Fail ends the stream at once, for a reason of its owner's.
+func (s *Stream) Fail(f *Failure) { s.end(f) }
+
+// Close ends the stream in order: what is queued is still written, then the closing tag; what the service sends until
+// its own closing tag, or CloseTimeout, is still handled. It does not wait for the end.
+func (s *Stream) Close() {
+	s.once.Do(func() { close(s.closer) })
+}
+
+// Nudge makes the stream prove that it is alive, by a ping right now.
+func (s *Stream) Nudge() {
+	select {
+	case s.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Run reads until the stream ends, and returns why, never nil. All goroutines of the stream have ended then.
+func (s *Stream) Run(ctx context.Context, h Handler) *Failure {
+	stop := context.AfterFunc(ctx, s.Close)
+	defer stop()
+	err := s.read(ctx, h)
+	s.end(readFailure(err))
+	s.written.Wait()
+	s.table.fail()
+	return s.fail.get()
+}
+
+// end records why the stream ended and takes the connection down. For any goroutine, any number of times.
+func (s *Stream) end(f *Failure) {
+	select {
+	case <-s.closer:
+		// Whatever ends a stream that is being closed, it ended because of that.
+		f = &Failure{Cause: Closed, Err: f}
+	default:
+	}
+	s.fail.set(f)
+	s.table.endOnce.Do(func() { close(s.done) })
+	_ = s.conn.Close() // the failure that matters is recorded
+}
+
+// self says whether an IQ's sender may speak for the own account: none, the own JID, or the domain
+// (messenger-protocol.md 5.2).
+func (s *Stream) self(from string) bool {
+	if from == "" {
+		return true
+	}
+	local, resource, found := strings.Cut(from, "/")
+	local = strings.ToLower(local)
+	switch {
+	case local == s.opts.Domain:
+		return !found
+	case local == s.bare:
+		return !found || resource == s.jid.Resourcepart()
+	}
+	return false
+}
+
+// pingPayload is XEP-0199 (messenger-protocol.md 13.9).
+const pingPayload = `<ping xmlns="urn:xmpp:ping"/>`
+
+// Barrier waits until something that was asked after all that was queued before is answered, no matter how.
+func (s *Stream) Barrier(ctx context.Context) error {
+	mark := new(atomic.Pointer[string])
+	_, err := s.ask(ctx, "get", s.opts.Domain, []byte(pingPayload), mark)
+	if err == nil {
+		if id := mark.Load(); id != nil {
+			s.suspect.CompareAndSwap(id, nil)
+		}
+	}
+	return err
+}
+
+// within gives a context with the default deadline unless it has one.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}
