@@ -12,6 +12,9 @@ import (
 	"maunium.net/go/mautrix/id"
 )
 
+// syncFilter asks for enough of a room's past that no test has to page.
+const syncFilter = `{"room":{"timeline":{"limit":1000}}}`
+
 // Client is one signed-in Matrix user.
 type Client struct {
 	api    *mautrix.Client
@@ -84,24 +87,43 @@ func (c *Client) follow(ctx context.Context) {
 		if !c.joinInvites(ctx) {
 			timeout = 500 // ask again soon: the homeserver may just not be ready for the join
 		}
-		answer, err := c.api.FullSyncRequest(ctx, mautrix.ReqSync{Timeout: timeout, Since: since})
+		answer, err := c.api.FullSyncRequest(ctx, mautrix.ReqSync{Timeout: timeout, Since: since, FilterID: syncFilter})
 		if err != nil {
 			c.mu.Lock()
 			c.syncErr = err
 			c.mu.Unlock()
+			since = "" // the last answer of a homeserver that was going down may have had gaps
 			select {
 			case <-ctx.Done():
 			case <-time.After(200 * time.Millisecond):
 			}
 			continue
 		}
+		if since != "" && c.joinedAnew(answer) {
+			// Dendrite's incremental answer can leave out events of a room that was joined since
+			// the last one; a first /sync has them all.
+			since = ""
+			continue
+		}
+		c.apply(answer, since == "")
 		since = answer.NextBatch
-		c.apply(answer)
 	}
 }
 
-// apply takes over what one answer of /sync says.
-func (c *Client) apply(answer *mautrix.RespSync) {
+// joinedAnew reports whether the answer holds a joined room that has not been read before.
+func (c *Client) joinedAnew(answer *mautrix.RespSync) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for roomID := range answer.Rooms.Join {
+		if room := c.rooms[roomID]; room == nil || !room.read {
+			return true
+		}
+	}
+	return false
+}
+
+// apply takes over what one answer of /sync says; first tells that it was one without "since".
+func (c *Client) apply(answer *mautrix.RespSync, first bool) {
 	type seen struct {
 		room *Room
 		evt  *event.Event
@@ -118,9 +140,12 @@ func (c *Client) apply(answer *mautrix.RespSync) {
 	}
 	for roomID, data := range answer.Rooms.Join {
 		room := c.roomLocked(roomID)
-		room.membership = event.MembershipJoin
+		room.membership, room.read = event.MembershipJoin, true
 		for _, evt := range data.State.Events {
 			room.applyState(evt)
+		}
+		if first {
+			room.forgetOrder(data.Timeline.Events)
 		}
 		for _, evt := range data.Timeline.Events {
 			if evt.StateKey != nil {
@@ -135,7 +160,8 @@ func (c *Client) apply(answer *mautrix.RespSync) {
 		}
 	}
 	for roomID := range answer.Rooms.Leave {
-		c.roomLocked(roomID).membership = event.MembershipLeave
+		room := c.roomLocked(roomID)
+		room.membership, room.read = event.MembershipLeave, false
 	}
 	close(c.changed)
 	c.changed = make(chan struct{})

@@ -3,6 +3,7 @@ package matrix
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 
 	"maunium.net/go/mautrix/event"
@@ -14,6 +15,7 @@ type Room struct {
 	client     *Client
 	id         id.RoomID
 	membership event.Membership
+	read       bool // its timeline has been read from a first /sync
 	name       string
 	members    map[id.UserID]member
 	timeline   []*event.Event
@@ -54,18 +56,26 @@ func (r *Room) applyState(evt *event.Event) {
 	}
 }
 
-// appendTimeline adds an event that is new; a repeat (after an interrupted /sync) is left out.
-func (r *Room) appendTimeline(evt *event.Event) bool {
-	if r.known[evt.ID] {
-		return false
+// forgetOrder takes out of the timeline what is about to be appended again: the order of a first /sync
+// counts, as an earlier answer may have had gaps.
+func (r *Room) forgetOrder(again []*event.Event) {
+	repeated := make(map[id.EventID]bool, len(again))
+	for _, evt := range again {
+		repeated[evt.ID] = true
 	}
-	r.known[evt.ID] = true
+	r.timeline = slices.DeleteFunc(r.timeline, func(evt *event.Event) bool { return repeated[evt.ID] })
+}
+
+// appendTimeline adds an event and says whether it had not been seen before.
+func (r *Room) appendTimeline(evt *event.Event) bool {
 	if evt.StateKey == nil {
 		evt.Type.Class = event.MessageEventType
 		_ = evt.Content.ParseRaw(evt.Type)
 	}
 	r.timeline = append(r.timeline, evt)
-	return true
+	isNew := !r.known[evt.ID]
+	r.known[evt.ID] = true
+	return isNew
 }
 
 func (r *Room) appendEphemeral(evt *event.Event) {
