@@ -1,0 +1,104 @@
+# The one place that knows how things are built, tested and shown. Needs Go and a C compiler;
+# what else a target can use (npm, chromium, prosody, postgresql) it uses when it is there.
+
+TAGS    := goolm
+CACHE   := $(CURDIR)/.cache
+TOOLS   := $(CACHE)/tools
+BIN     := bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -X main.Tag=$(VERSION) -X main.Commit=$(COMMIT) -X 'main.BuildTime=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)'
+# Modules of the tree, each tidy and vetted by itself; the two tools modules hold no code.
+MODULES := . e2e
+ALL_MODULES := . tools e2e e2e/tools
+# How long one package's tests may take: the first run of e2e also compiles a homeserver.
+TEST_TIMEOUT ?= 25m
+FUZZ_TIME ?= 20s
+
+export CGO_ENABLED := 1
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: build
+build: ## the programs, in bin/
+	@mkdir -p $(BIN)
+	go build -tags $(TAGS) -ldflags "$(LDFLAGS)" -o $(BIN)/ ./cmd/...
+
+.PHONY: demo
+demo: ## a homeserver, the service, the bridge and a conversation between them; Ctrl-C ends it
+	@echo "Building the demo (the first time takes some minutes: a homeserver is compiled too)"
+	@go build -C e2e -tags $(TAGS) -o $(CACHE)/demo ./cmd/demo
+	@$(CACHE)/demo $(DEMO_FLAGS)
+
+.PHONY: test
+test: lint unit e2e ## everything: format, linters, tidy, all tests of both modules with -race
+
+.PHONY: unit
+unit: $(TOOLS)/testreport ## the root module's tests
+	@echo "== tests: matrix-messenger"
+	@go test -json -race -tags $(TAGS) -timeout $(TEST_TIMEOUT) ./... | $(TOOLS)/testreport
+
+.PHONY: e2e
+e2e: $(TOOLS)/testreport ## tests against real peers
+	@echo "== tests: matrix-messenger/e2e"
+	@go test -C e2e -json -race -tags $(TAGS) -timeout $(TEST_TIMEOUT) ./... | $(TOOLS)/testreport
+
+.PHONY: lint
+lint: format vet staticcheck tidy ## format, go vet, staticcheck, tidy go.mod files
+
+.PHONY: format
+format: $(TOOLS)/gofumpt
+	@echo "== gofumpt"
+	@out=$$($(TOOLS)/gofumpt -l $$(git ls-files --cached --others --exclude-standard '*.go')) || exit 1; \
+	if [ -n "$$out" ]; then echo "not formatted (run 'make fix'):"; echo "$$out"; exit 1; fi
+
+.PHONY: fix
+fix: $(TOOLS)/gofumpt ## format all Go files
+	$(TOOLS)/gofumpt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+.PHONY: vet
+vet:
+	@for module in $(MODULES); do echo "== go vet $$module"; (cd $$module && go vet -tags $(TAGS) ./...) || exit 1; done
+
+.PHONY: staticcheck
+staticcheck: $(TOOLS)/staticcheck
+	@for module in $(MODULES); do echo "== staticcheck $$module"; (cd $$module && $(TOOLS)/staticcheck -tags $(TAGS) ./...) || exit 1; done
+
+.PHONY: tidy
+tidy:
+	@for module in $(ALL_MODULES); do echo "== go mod tidy -diff $$module"; (cd $$module && go mod tidy -diff) || exit 1; done
+
+.PHONY: bench
+bench: ## the budgets of the design, measured
+	go test -tags $(TAGS) -run '^$$' -bench . -benchmem -timeout $(TEST_TIMEOUT) ./...
+	go test -C e2e -tags $(TAGS) -run '^$$' -bench . -benchmem -timeout $(TEST_TIMEOUT) ./...
+
+.PHONY: chaos
+chaos: $(TOOLS)/testreport ## the scenarios with kill -9 between any two steps, many more rounds than in make test
+	@CHAOS=1 go test -json -race -tags $(TAGS) -count 1 -run 'Kill|Chaos|Crash' -timeout 60m ./... | $(TOOLS)/testreport
+	@CHAOS=1 go test -C e2e -json -race -tags $(TAGS) -count 1 -run 'Kill|Chaos|Crash' -timeout 60m ./... | $(TOOLS)/testreport
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ_TIME
+	@go list -tags $(TAGS) -f '{{.Dir}}' ./... | while read -r dir; do \
+		grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go 2>/dev/null | sed 's/^func //' | while read -r target; do \
+			echo "== $$target in $${dir#$(CURDIR)/}"; \
+			go test -C "$$dir" -tags $(TAGS) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) . < /dev/null || exit 1; \
+		done || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## what the targets above made, the caches too
+	rm -rf $(BIN) $(CACHE) e2e/web/node_modules e2e/web/dist
+
+$(TOOLS)/gofumpt $(TOOLS)/staticcheck: tools/go.mod tools/go.sum
+	@mkdir -p $(TOOLS)
+	@echo "== building the linters"
+	@go build -C tools -o $(TOOLS)/ tool
+	@touch $(TOOLS)/gofumpt $(TOOLS)/staticcheck
+
+$(TOOLS)/testreport: internal/lint/testreport/main.go internal/lint/testreport/report.go
+	@mkdir -p $(TOOLS)
+	@go build -o $@ ./internal/lint/testreport
