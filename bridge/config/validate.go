@@ -1,12 +1,12 @@
 package config
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
-	"net/url"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"mellium.im/xmpp/jid"
+
+	"matrix-messenger/oauth"
 )
 
 // Validate checks every value and reports all that is wrong, each with its key's path.
@@ -77,8 +79,8 @@ func (c *Config) checkService() error {
 	return errors.Join(problems...)
 }
 
-// Roots is the system's trusted authorities plus those of ca_file; nil, the system's alone, when ca_file is empty.
-func (t TLS) Roots() (*x509.CertPool, error) {
+// PEM is the content of ca_file, nil when none is set.
+func (t TLS) PEM() ([]byte, error) {
 	if t.CAFile == "" {
 		return nil, nil
 	}
@@ -86,50 +88,51 @@ func (t TLS) Roots() (*x509.CertPool, error) {
 	if err != nil {
 		return nil, bad("tls.ca_file", "cannot be read: %v", err)
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
+	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
 		return nil, bad("tls.ca_file", "%s holds no certificate in PEM form", t.CAFile)
 	}
+	return pem, nil
+}
+
+// Roots is the system's trusted authorities plus those of ca_file; nil, the system's alone, when ca_file is empty.
+func (t TLS) Roots() (*x509.CertPool, error) {
+	pem, err := t.PEM()
+	if err != nil || pem == nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // a machine without roots of its own still has the configured ones
+	}
+	pool.AppendCertsFromPEM(pem)
 	return pool, nil
+}
+
+// Client is the section in the terms of package oauth. The addresses are trusted by the given roots; nil means the system's.
+func (o OAuth) Client(roots *x509.CertPool) oauth.Config {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return oauth.Config{
+		ClientID: o.ClientID, ClientSecret: o.ClientSecret, AuthorizeURL: o.AuthorizeURL, TokenURL: o.TokenURL,
+		RedirectURL: o.RedirectURL, Scopes: o.Scopes, GetFallback: o.GetFallback, HTTPClient: &http.Client{Transport: transport},
+	}
 }
 
 func (o OAuth) check() error {
 	if o.ClientID == "" {
 		return nil // the flow `oauth` is not offered then
 	}
-	problems := []error{
-		webAddress("oauth.authorize_url", o.AuthorizeURL),
-		webAddress("oauth.token_url", o.TokenURL),
+	settings := o.Client(nil)
+	if o.RedirectURL == RedirectCallback {
+		settings.RedirectURL = "https://localhost/" // the bridge's public address is known only when it starts
 	}
-	if o.RedirectURL != RedirectCallback {
-		if u, err := url.Parse(o.RedirectURL); err != nil || !u.IsAbs() {
-			problems = append(problems, bad("oauth.redirect_url", "%q is neither an address nor the word %s", o.RedirectURL, RedirectCallback))
-		}
+	var wrong *oauth.ConfigError
+	if err := settings.Validate(); errors.As(err, &wrong) {
+		return bad("oauth."+wrong.Key, "%s", wrong.Problem)
+	} else if err != nil {
+		return err
 	}
-	if len(o.Scopes) == 0 {
-		problems = append(problems, bad("oauth.scopes", "must name at least one scope; the service needs wl.messenger"))
-	}
-	return errors.Join(problems...)
-}
-
-// webAddress refuses addresses that a token must not be sent to (messenger-protocol.md 4.1).
-func webAddress(key, address string) error {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return bad(key, "%q is not a web address", address)
-	}
-	if u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) {
-		return nil
-	}
-	return bad(key, "%q must be an https address (plain http only on this machine), because secrets are sent there", address)
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return nil
 }
 
 func oneOf(key, value string, allowed ...string) error {

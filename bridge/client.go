@@ -1,0 +1,186 @@
+package bridge
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/bridgev2/status"
+
+	"matrix-messenger/xmppside"
+)
+
+// Client is one account that a Matrix user has signed in to. It owns the account's connection and everything that hangs on it.
+//
+// A client is "logged in" from the moment it exists until it is logged out: what Matrix users write while the session is down waits in the
+// outbox, so the framework must not refuse it.
+type Client struct {
+	c     *Connector
+	login *bridgev2.UserLogin
+	log   zerolog.Logger
+
+	outbox   *outbox
+	inbound  *inbound
+	people   *people
+	typing   *typing
+	presence *presence
+	history  *history
+
+	mu      sync.Mutex
+	running *running // nil while disconnected
+	state   xmppside.StateEvent
+	gone    bool // logged out
+}
+
+// running is what exists between Connect and Disconnect.
+type running struct {
+	account *xmppside.Account // nil until the credential is read
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when everything has ended
+}
+
+var (
+	_ bridgev2.NetworkAPI           = (*Client)(nil)
+	_ bridgev2.NetworkAPIWithUserID = (*Client)(nil)
+	_ xmppside.Handler              = (*Client)(nil)
+)
+
+func newClient(c *Connector, login *bridgev2.UserLogin) *Client {
+	cl := &Client{c: c, login: login, log: login.Log.With().Str("component", "messenger").Logger()}
+	cl.outbox = newOutbox(cl)
+	cl.inbound = newInbound(cl)
+	cl.people = newPeople(cl)
+	cl.typing = newTyping(cl)
+	cl.presence = newPresence(cl)
+	cl.history = newHistory(cl)
+	return cl
+}
+
+// id is the login's identifier, which is also the own contact ID.
+func (cl *Client) id() string { return string(cl.login.ID) }
+
+// GetUserID implements bridgev2.NetworkAPIWithUserID.
+func (cl *Client) GetUserID() networkid.UserID { return userID(cl.id()) }
+
+// IsThisUser implements bridgev2.NetworkAPI.
+func (cl *Client) IsThisUser(_ context.Context, user networkid.UserID) bool {
+	return strings.EqualFold(string(user), cl.id())
+}
+
+// IsLoggedIn implements bridgev2.NetworkAPI.
+func (cl *Client) IsLoggedIn() bool {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return !cl.gone
+}
+
+// Connect implements bridgev2.NetworkAPI. It returns at once and may be called again: a login that is made while the bridge starts is connected twice.
+func (cl *Client) Connect(context.Context) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.gone || cl.c.ctx.Err() != nil {
+		return
+	}
+	if cl.running != nil {
+		if cl.running.account != nil {
+			cl.running.account.Reconnect()
+		}
+		return
+	}
+	ctx, cancel := context.WithCancel(cl.log.WithContext(cl.c.ctx))
+	run := &running{cancel: cancel, done: make(chan struct{})}
+	cl.running = run
+	cl.c.work.Go(func() {
+		defer close(run.done)
+		cl.run(ctx, run)
+	})
+}
+
+// run reads the credential and keeps the account signed in until ctx ends.
+func (cl *Client) run(ctx context.Context, run *running) {
+	cl.sendState(status.BridgeState{StateEvent: status.StateConnecting})
+	account, err := cl.openAccount(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			cl.log.Err(err).Msg("The account's sign-in cannot be read")
+			cl.sendState(status.BridgeState{
+				StateEvent: status.StateBadCredentials,
+				Error:      codeNoCredential,
+				Message:    "The stored sign-in of this account cannot be read. Please sign in again with the login command; your rooms stay.",
+				UserAction: status.UserActionRelogin,
+			})
+		}
+		return
+	}
+	cl.mu.Lock()
+	run.account = account
+	cl.mu.Unlock()
+	cl.inbound.resume()
+	account.Run(ctx)
+}
+
+// Disconnect implements bridgev2.NetworkAPI. It waits for the session to be closed in good order, but not longer than disconnectTimeout.
+func (cl *Client) Disconnect() {
+	cl.mu.Lock()
+	run := cl.running
+	cl.running = nil
+	cl.mu.Unlock()
+	if run == nil {
+		return
+	}
+	run.cancel()
+	select {
+	case <-run.done:
+	case <-time.After(disconnectTimeout):
+		cl.log.Warn().Msg("The session is taking long to close")
+	}
+	cl.outbox.stop()
+	cl.inbound.stop()
+}
+
+const disconnectTimeout = 10 * time.Second
+
+// LogoutRemote implements bridgev2.NetworkAPI: the session ends, what is still queued is reported to its senders, and all that is stored of the login is wiped.
+// The service has no way to revoke a token (messenger-protocol.md section 4).
+func (cl *Client) LogoutRemote(ctx context.Context) {
+	cl.mu.Lock()
+	cl.gone = true
+	cl.mu.Unlock()
+	cl.Disconnect()
+	cl.forget(ctx)
+}
+
+// forget reports what is queued and removes everything of the login from our tables.
+func (cl *Client) forget(ctx context.Context) {
+	cl.outbox.abandon(ctx, noticeLoggedOut)
+	if err := cl.c.db.DeleteLogin(ctx, cl.id()); err != nil {
+		cl.log.Err(err).Msg("The login's data could not be removed")
+	}
+	cl.c.mu.Lock()
+	if cl.c.clients[cl.login.ID] == cl {
+		delete(cl.c.clients, cl.login.ID)
+	}
+	cl.c.mu.Unlock()
+}
+
+// account is the account while there is one, else nil.
+func (cl *Client) account() *xmppside.Account {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.running == nil {
+		return nil
+	}
+	return cl.running.account
+}
+
+// session is the signed-in stream while there is one, else nil.
+func (cl *Client) session() *xmppside.Session {
+	if account := cl.account(); account != nil {
+		return account.Session()
+	}
+	return nil
+}

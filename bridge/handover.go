@@ -1,0 +1,204 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/bridgev2"
+	bridgedb "maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/bridgev2/simplevent"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"matrix-messenger/database"
+	"matrix-messenger/matrixside/stablesend"
+)
+
+// maxRefusals is how often a row is tried that the homeserver refuses for good, or that cannot be converted, before it is set aside. It bounds how long
+// one message can hold up its own chat; it never holds up another one.
+const maxRefusals = 4
+
+// handOver gives one row to its room. It returns nil when the row is done with, whether it is in the room or set aside.
+func (in *inbound) handOver(ctx context.Context, row database.Incoming, attempt int) error {
+	var what incoming
+	if err := json.Unmarshal(row.Body, &what); err != nil {
+		return in.setAside(ctx, row, fmt.Errorf("the stored row is damaged: %w", err))
+	}
+	if attempt > 0 || in.cl.c.isLeftover(row.Seq) {
+		// An earlier try may have reached the homeserver without us having learned of it.
+		if found, err := in.lookBefore(ctx, row, what); err != nil {
+			return err
+		} else if found {
+			return in.done(ctx, row, what)
+		}
+	}
+	err := in.send(ctx, row, what)
+	if err == nil {
+		return in.done(ctx, row, what)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	in.cl.log.Warn().Err(err).Int64("row", row.Seq).Int("attempt", attempt+1).Msg("A message could not be handed to its room")
+	if !passing(err) && attempt+1 >= maxRefusals {
+		return in.setAside(ctx, row, err)
+	}
+	return err
+}
+
+// send makes the row an event of its room, which is made if need be.
+func (in *inbound) send(ctx context.Context, row database.Incoming, what incoming) error {
+	key := portalKey(in.cl.login.ID, row.ChatID)
+	if row.Kind == kindNotice {
+		return in.sendNotice(ctx, row, what)
+	}
+	if err := in.ensureRoom(ctx, key); err != nil {
+		return err
+	}
+	return outcome(in.cl.login.QueueRemoteEvent(&simplevent.Message[incoming]{
+		EventMeta: simplevent.EventMeta{
+			Type:              bridgev2.RemoteEventMessage,
+			LogContext:        func(c zerolog.Context) zerolog.Context { return c.Int64("row", row.Seq) },
+			PortalKey:         key,
+			Sender:            in.cl.sender(row.Kind, what.From),
+			CreatePortal:      true,
+			Timestamp:         what.Time,
+			MutateContextFunc: func(ctx context.Context) context.Context { return stablesend.WithKey(ctx, row.DedupeKey) },
+		},
+		Data:               what,
+		ID:                 networkid.MessageID(row.DedupeKey),
+		ConvertMessageFunc: in.convert,
+	}))
+}
+
+// convert makes exactly one part of a message: the framework cannot repeat a message of which it has sent a part.
+func (in *inbound) convert(ctx context.Context, portal *bridgev2.Portal, _ bridgev2.MatrixAPI, what incoming) (*bridgev2.ConvertedMessage, error) {
+	return &bridgev2.ConvertedMessage{Parts: []*bridgev2.ConvertedMessagePart{{
+		Type:    event.EventMessage,
+		Content: in.cl.toMatrix(ctx, portal, what.Text),
+	}}}, nil
+}
+
+// outcome turns the framework's answer into an error. A handler that the framework has put into the background may still fail, so it counts as failed; its repeat is
+// harmless.
+func outcome(res bridgev2.EventHandlingResult) error {
+	switch {
+	case res.Error != nil:
+		return res.Error
+	case !res.Success:
+		return errors.New("the framework did not handle the event")
+	}
+	return nil
+}
+
+// passing tells errors that go away by themselves (no connection, an overloaded homeserver or database) from those that come again with every try.
+func passing(err error) bool {
+	var answer mautrix.HTTPError
+	if !errors.As(err, &answer) {
+		return !errors.Is(err, bridgev2.ErrFailedToGetIntent)
+	}
+	if answer.Response == nil {
+		return true
+	}
+	switch code := answer.Response.StatusCode; {
+	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500:
+		return true
+	case code == http.StatusUnauthorized:
+		return true // the registration is wrong at the moment; the message is not
+	}
+	return false
+}
+
+// done removes a row that is in its room and remembers the message for the matching with the archive, in one transaction.
+func (in *inbound) done(ctx context.Context, row database.Incoming, what incoming) error {
+	err := in.cl.c.db.Write(ctx, func(ctx context.Context) error {
+		if row.Kind != kindNotice {
+			if err := in.cl.logIncoming(ctx, row, what); err != nil {
+				return err
+			}
+		}
+		return in.cl.c.db.MessengerInbox.Delete(ctx, row.Seq)
+	})
+	if err == nil && row.Kind != kindNotice {
+		in.cl.c.metrics.handedOver(row.ReceivedAt)
+	}
+	return err
+}
+
+// setAside takes a message out of its chat's way that the homeserver refuses, and says so where it can.
+func (in *inbound) setAside(ctx context.Context, row database.Incoming, reason error) error {
+	in.cl.log.Error().Err(reason).Int64("row", row.Seq).Str("kind", row.Kind).Msg("A message from Messenger was set aside")
+	if err := in.cl.c.db.MessengerInbox.SetAside(ctx, row.Seq, reason.Error()); err != nil {
+		return err
+	}
+	in.cl.c.metrics.result(toMatrix, resultRefused)
+	text := fmt.Sprintf("A message from %s of %s could not be shown in its room, because the homeserver refused it. The bridge keeps it for %d days; please tell your administrator.",
+		in.cl.people.name(ctx, row.ChatID), row.Stamp.UTC().Format("2006-01-02 15:04 UTC"), int(keepSettled/(24*time.Hour)))
+	in.cl.tellUser(ctx, text)
+	return nil
+}
+
+// lookBefore looks among the room's newest events for one that carries the row's key. When it is there, the framework's row of it is made up for.
+func (in *inbound) lookBefore(ctx context.Context, row database.Incoming, what incoming) (bool, error) {
+	portal, err := in.cl.c.br.GetExistingPortalByKey(ctx, portalKey(in.cl.login.ID, row.ChatID))
+	if err != nil || portal == nil || portal.MXID == "" {
+		return false, err
+	}
+	event, found, err := stablesend.Find(ctx, in.cl.c.matrix.AS.BotClient(), portal.MXID, row.DedupeKey)
+	if err != nil || !found {
+		return false, err
+	}
+	if row.Kind == kindNotice {
+		return true, nil
+	}
+	stored, err := in.cl.c.br.DB.Message.GetPartByMXID(ctx, event)
+	if err != nil || stored != nil {
+		return err == nil, err
+	}
+	return true, in.adopt(ctx, portal, row, what, event)
+}
+
+// adopt stores the framework's row of a message that is in the room already.
+func (in *inbound) adopt(ctx context.Context, portal *bridgev2.Portal, row database.Incoming, what incoming, mxid id.EventID) error {
+	sender := in.cl.sender(row.Kind, what.From)
+	ghost, err := in.cl.c.br.GetGhostByID(ctx, sender.Sender)
+	if err != nil {
+		return err
+	}
+	message := &bridgedb.Message{
+		ID: networkid.MessageID(row.DedupeKey), MXID: mxid, Room: portal.PortalKey,
+		SenderID: sender.Sender, SenderMXID: ghost.Intent.GetMXID(), Timestamp: what.Time,
+	}
+	return in.cl.c.br.DB.Message.Insert(ctx, message)
+}
+
+// sendNotice writes a sentence of the bridge at its place in a chat.
+func (in *inbound) sendNotice(ctx context.Context, row database.Incoming, what incoming) error {
+	room, err := in.cl.portalRoom(ctx, row.ChatID)
+	if err != nil || room == "" {
+		return err // without a room nobody misses the sentence
+	}
+	content := event.MessageEventContent{MsgType: event.MsgNotice, Body: what.Text, Mentions: &event.Mentions{}}
+	_, err = in.cl.c.br.Bot.SendMessage(stablesend.WithKey(ctx, row.DedupeKey), room, event.EventMessage, &event.Content{Parsed: &content}, nil)
+	return err
+}
+
+// ensureRoom makes the room of a chat before its first message, outside of the message's own handling: a room that cannot be made is a different trouble than a
+// message that cannot be sent.
+func (in *inbound) ensureRoom(ctx context.Context, key networkid.PortalKey) error {
+	portal, err := in.cl.c.br.GetPortalByKey(ctx, key)
+	if err != nil {
+		return err
+	}
+	if portal.MXID != "" {
+		return nil
+	}
+	return portal.CreateMatrixRoom(ctx, in.cl.login, nil)
+}

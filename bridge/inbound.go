@@ -1,0 +1,244 @@
+package bridge
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
+	"maunium.net/go/mautrix/bridgev2"
+
+	"matrix-messenger/database"
+	"matrix-messenger/xmppside"
+)
+
+// inbound stores what the service sent before anything slow happens, and hands it to the rooms: one worker a chat, in order, chats in parallel. A
+// worker exists while its chat has something to do.
+type inbound struct {
+	cl *Client
+
+	mu      sync.Mutex
+	ctx     context.Context // of the workers, nil while disconnected
+	cancel  context.CancelFunc
+	chats   map[string]*chatWorker
+	resumed bool
+	work    sync.WaitGroup
+}
+
+// chatWorker is the state of one chat's worker.
+type chatWorker struct {
+	running bool
+	again   bool // something has come in since it last looked
+	held    int  // reasons for which the chat waits, such as a catch-up
+}
+
+func newInbound(cl *Client) *inbound {
+	return &inbound{cl: cl, chats: map[string]*chatWorker{}}
+}
+
+// Kinds of rows in the Messenger inbox.
+const (
+	kindMessage = "message" // from the contact
+	kindOwn     = "own"     // written by the user in another Messenger program
+	kindNotice  = "notice"  // a sentence of the bridge that belongs at this place of the chat
+)
+
+// incoming is the body of an inbox row.
+type incoming struct {
+	From string    `json:"from"`           // bare JID
+	Text string    `json:"text"`           // as received
+	Nick string    `json:"nick,omitempty"` // the sender's own name for itself
+	Time time.Time `json:"time"`           // when it was sent, as well as is known
+	Late bool      `json:"late,omitempty"` // it was sent while the session was down
+	Old  bool      `json:"old,omitempty"`  // it is from before the room, and so already read
+}
+
+// resume starts the workers of what was left by an earlier run.
+func (in *inbound) resume() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.ctx != nil || in.cl.c.ctx.Err() != nil {
+		return
+	}
+	in.ctx, in.cancel = context.WithCancel(in.cl.log.WithContext(in.cl.c.ctx))
+	in.resumed = true
+	for _, chat := range in.cl.c.leftover(in.cl.id()) {
+		in.start(chat)
+	}
+}
+
+// stop ends the workers and waits for them.
+func (in *inbound) stop() {
+	in.mu.Lock()
+	cancel := in.cancel
+	in.ctx, in.cancel = nil, nil
+	in.mu.Unlock()
+	if cancel != nil {
+		cancel()
+		in.work.Wait()
+	}
+}
+
+// message stores a message of the service. It returns when the message is on disk.
+func (in *inbound) message(ctx context.Context, ev xmppside.Message) error {
+	if !ev.HasBody || ev.Body == "" || ev.Type == "groupchat" {
+		return nil // chat states are handled elsewhere, everything else has no representation (messenger-protocol.md section 11)
+	}
+	from := ev.From.Bare()
+	if from.Localpart() == "" {
+		in.cl.log.Warn().Str("from", clip(ev.FromRaw, 100)).Msg("A message from nobody was dropped")
+		return nil
+	}
+	row := incoming{From: strings.ToLower(from.String()), Text: ev.Body, Nick: ev.Nick, Time: time.Now()}
+	if ev.Delay != nil && !ev.Delay.Stamp.IsZero() {
+		row.Time, row.Late = ev.Delay.Stamp, true
+	}
+	kind := kindMessage
+	if row.From == in.cl.id() {
+		kind = kindOwn
+	}
+	if taken, err := in.cl.people.hold(ctx, row, from.String()); taken || err != nil {
+		return err
+	}
+	if row.Late {
+		return in.cl.history.offline(ctx, row)
+	}
+	if err := in.put(ctx, row.From, kind, newKey(), row); err != nil {
+		return err
+	}
+	in.kick(row.From)
+	return nil
+}
+
+// put stores a row at the end of a chat's queue.
+func (in *inbound) put(ctx context.Context, chat, kind, key string, row incoming) error {
+	body, err := json.Marshal(row)
+	if err != nil {
+		return err
+	}
+	_, _, err = in.cl.c.db.MessengerInbox.Put(ctx, database.Incoming{
+		LoginID: in.cl.id(), ChatID: chat, DedupeKey: key, Kind: kind, Body: body, Stamp: row.Time,
+	})
+	return err
+}
+
+// newKey names a row. The service's own IDs are not used: it need not send any, and a program that sends a constant one would have its messages
+// taken for repeats.
+func newKey() string {
+	var raw [15]byte
+	_, _ = rand.Read(raw[:]) // never fails since Go 1.24
+	return base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// kick makes sure that a chat's rows get handed over. It returns at once.
+func (in *inbound) kick(chat string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.start(chat)
+}
+
+// start is kick with the lock held.
+func (in *inbound) start(chat string) {
+	if in.ctx == nil {
+		return // resume starts it
+	}
+	worker := in.chats[chat]
+	if worker == nil {
+		worker = &chatWorker{}
+		in.chats[chat] = worker
+	}
+	if worker.running || worker.held > 0 {
+		worker.again = true
+		return
+	}
+	worker.running, worker.again = true, false
+	ctx := in.ctx
+	in.work.Go(func() { in.run(ctx, chat, worker) })
+}
+
+// holdChat makes a chat wait, so that what was missed can be put before what comes in now. Every hold is released.
+func (in *inbound) holdChat(chat string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	worker := in.chats[chat]
+	if worker == nil {
+		worker = &chatWorker{}
+		in.chats[chat] = worker
+	}
+	worker.held++
+}
+
+// releaseChat undoes holdChat.
+func (in *inbound) releaseChat(chat string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if worker := in.chats[chat]; worker != nil && worker.held > 0 {
+		worker.held--
+		if worker.held == 0 {
+			in.start(chat)
+		}
+	}
+}
+
+// rest ends a worker unless something has come in meanwhile or the chat is held.
+func (in *inbound) rest(chat string, worker *chatWorker, force bool) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if worker.again && worker.held == 0 && !force {
+		worker.again = false
+		return false
+	}
+	worker.running = false
+	if worker.held == 0 {
+		delete(in.chats, chat)
+	}
+	return true
+}
+
+func (in *inbound) isHeld(worker *chatWorker) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return worker.held > 0
+}
+
+// run hands over a chat's rows until none is left.
+func (in *inbound) run(ctx context.Context, chat string, worker *chatWorker) {
+	for attempt := 0; ctx.Err() == nil; {
+		if in.isHeld(worker) {
+			in.rest(chat, worker, true)
+			return
+		}
+		row, found, err := in.cl.c.db.MessengerInbox.NextForChat(ctx, in.cl.id(), chat)
+		switch {
+		case err != nil:
+			in.cl.log.Err(err).Msg("The inbox cannot be read")
+		case !found:
+			if in.rest(chat, worker, false) {
+				return
+			}
+			continue
+		default:
+			err = in.handOver(ctx, row, attempt)
+		}
+		if err == nil {
+			attempt = 0
+			continue
+		}
+		attempt++
+		if !sleep(ctx, backoff(attempt)) {
+			break
+		}
+	}
+	in.rest(chat, worker, true)
+}
+
+// sender is who a row is from, for the framework.
+func (cl *Client) sender(kind, from string) bridgev2.EventSender {
+	if kind == kindOwn {
+		return bridgev2.EventSender{IsFromMe: true, SenderLogin: cl.login.ID, Sender: cl.GetUserID()}
+	}
+	return bridgev2.EventSender{Sender: userID(from), ForceDMUser: true}
+}

@@ -1,0 +1,163 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/format"
+	"maunium.net/go/mautrix/id"
+
+	"matrix-messenger/database"
+)
+
+// Sentences that are stored with the messages they concern. The framework puts "Your message was not bridged: " before them.
+const (
+	noticeLoggedOut = "you logged out of Messenger before it could be sent. Sign in again and send it once more if it still matters."
+	noticeExpired   = "it could not be sent for too long and was given up. Send it again if it still matters."
+	noticeUncertain = "the connection broke while it was being sent, and Messenger does not tell whether it arrived. Please ask, or send it again."
+	noticeMalformed = "Messenger ended the connection over it, so it is not sent again. Please write it differently."
+	noticeWaiting   = "Your message has not reached Messenger yet, because there is no connection at the moment. It will be sent as soon as there is one; you need not do anything. Use the command `status` to see why."
+)
+
+// tellSender reports one message as not delivered: on the event itself, and as a notice in its room when visible.
+func (c *Connector) tellSender(ctx context.Context, row database.OutboxMessage, sentence string, visible bool) {
+	state := bridgev2.WrapErrorInStatus(errors.New(sentence)).
+		WithStatus(event.MessageStatusFail).WithErrorReason(event.MessageStatusGenericError).
+		WithMessage(sentence).WithIsCertain(sentence != noticeUncertain).WithSendNotice(visible)
+	c.br.Matrix.SendMessageStatus(ctx, &state, statusInfo(row))
+}
+
+// tellSenders reports messages that failed for one reason: each on its event, but with one notice a room.
+func (c *Connector) tellSenders(ctx context.Context, rows []database.OutboxMessage, sentence, result string) {
+	told := map[string]bool{}
+	events := map[string]bool{}
+	for _, row := range rows {
+		c.metrics.result(toMessenger, result)
+		if events[row.EventID] {
+			continue
+		}
+		events[row.EventID] = true
+		c.tellSender(ctx, row, sentence, !told[row.RoomID])
+		told[row.RoomID] = true
+	}
+}
+
+// overseeQueues tells senders of messages that wait for long, gives up those that waited too long, and forgets what was settled long ago. It runs until
+// the bridge stops.
+func (c *Connector) overseeQueues(ctx context.Context) {
+	ticker := time.NewTicker(overseeInterval)
+	defer ticker.Stop()
+	for {
+		if err := c.oversee(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			c.log.Err(err).Msg("The queues could not be looked through")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+const (
+	overseeInterval = 20 * time.Second
+	overseePage     = 500
+	// keepSettled is how long settled messages and handled events are remembered. It bounds how late a homeserver may repeat an event.
+	keepSettled = 30 * 24 * time.Hour
+)
+
+func (c *Connector) oversee(ctx context.Context, now time.Time) error {
+	expired, err := c.db.Outbox.Expired(ctx, now.Add(-c.Config.Expire.Of()), overseePage)
+	if err != nil {
+		return err
+	}
+	if len(expired) > 0 {
+		if _, err = c.db.Outbox.Settle(ctx, database.OutboxExpired, noticeExpired, seqs(expired)...); err != nil {
+			return err
+		}
+		c.tellSenders(ctx, expired, noticeExpired, resultExpired)
+	}
+	overdue, err := c.db.Outbox.Overdue(ctx, now.Add(-c.Config.Limits.TellWaiting.Of()), overseePage)
+	if err != nil {
+		return err
+	}
+	if len(overdue) > 0 {
+		if err = c.db.Outbox.MarkNotified(ctx, seqs(overdue)...); err != nil {
+			return err
+		}
+		c.tellWaiting(ctx, overdue)
+	}
+	return errors.Join(
+		ignoreCount(c.db.Outbox.PruneSettled(ctx, now.Add(-keepSettled))),
+		ignoreCount(c.db.MatrixInbox.PruneHandled(ctx, now.Add(-keepSettled))),
+		ignoreCount(c.db.MessengerInbox.PruneSetAside(ctx, now.Add(-keepSettled))))
+}
+
+// tellWaiting says once a room that messages wait.
+func (c *Connector) tellWaiting(ctx context.Context, rows []database.OutboxMessage) {
+	told := map[string]bool{}
+	for _, row := range rows {
+		if told[row.RoomID] {
+			continue
+		}
+		told[row.RoomID] = true
+		c.reply(ctx, id.RoomID(row.RoomID), id.EventID(row.EventID), noticeWaiting)
+	}
+}
+
+// reply sends a notice of the bot that relates to an event; event may be empty.
+func (c *Connector) reply(ctx context.Context, room id.RoomID, to id.EventID, text string) {
+	content := format.RenderMarkdown(text, true, false)
+	content.MsgType = event.MsgNotice
+	content.Mentions = &event.Mentions{}
+	if to != "" {
+		content.RelatesTo = (&event.RelatesTo{}).SetReplyTo(to)
+	}
+	if _, err := c.br.Bot.SendMessage(ctx, room, event.EventMessage, &event.Content{Parsed: &content}, nil); err != nil {
+		c.log.Warn().Err(err).Stringer("room_id", room).Msg("A notice could not be sent")
+	}
+}
+
+// tellUser writes a notice to the management room of the login's user.
+func (cl *Client) tellUser(ctx context.Context, text string) {
+	room, err := cl.login.User.GetManagementRoom(ctx)
+	if err != nil {
+		cl.log.Warn().Err(err).Msg("There is no management room for a notice")
+		return
+	}
+	cl.c.reply(ctx, room, "", text)
+}
+
+// tellPoisoned reports an event that was set aside because handling it failed again and again.
+func (c *Connector) tellPoisoned(ctx context.Context, evt *event.Event, reason string) {
+	c.log.Error().Stringer("event_id", evt.ID).Stringer("room_id", evt.RoomID).Str("reason", reason).Msg("An event was set aside")
+	c.metrics.result(toMessenger, resultFailed)
+	sentence := "the bridge failed while handling it, several times, and has set it aside. Please tell your administrator; sending it in other words may help."
+	state := bridgev2.WrapErrorInStatus(errors.New(reason)).WithStatus(event.MessageStatusFail).
+		WithMessage(sentence).WithIsCertain(false).WithSendNotice(true)
+	c.br.Matrix.SendMessageStatus(ctx, &state, bridgev2.StatusEventInfoFromEvent(evt))
+}
+
+// portalRoom is the room of a chat, empty when there is none yet.
+func (cl *Client) portalRoom(ctx context.Context, chat string) (id.RoomID, error) {
+	portal, err := cl.c.br.GetExistingPortalByKey(ctx, portalKey(cl.login.ID, chat))
+	if err != nil || portal == nil {
+		return "", err
+	}
+	return portal.MXID, nil
+}
+
+// noteInChat writes a notice of the bot into the room of a chat, if it has one.
+func (cl *Client) noteInChat(ctx context.Context, chat networkid.PortalID, text string) {
+	room, err := cl.portalRoom(ctx, string(chat))
+	if err != nil || room == "" {
+		return
+	}
+	cl.c.reply(ctx, room, "", text)
+}
+
+func ignoreCount(_ int64, err error) error { return err }

@@ -1,0 +1,312 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/event"
+	"mellium.im/xmpp/stanza"
+
+	"matrix-messenger/database"
+	"matrix-messenger/xmppside"
+)
+
+// outbox sends what is queued for one account, in order, and settles it (design.md section 4). Its state is in the database; in memory there is only
+// whether its goroutine runs, which exists while there is something to do and a session to do it with.
+type outbox struct {
+	cl *Client
+
+	mu      sync.Mutex
+	cancel  context.CancelFunc // of the worker that runs, nil when none does
+	again   bool               // something has come in since the worker last looked
+	done    chan struct{}
+	settled uint64 // the session whose predecessors' unconfirmed messages are settled
+	suspect string // stanza ID of the message that the service ended a stream over
+}
+
+func newOutbox(cl *Client) *outbox { return &outbox{cl: cl} }
+
+// burst is how many messages share one barrier. It bounds what a broken connection leaves unconfirmed.
+const burst = 50
+
+// kick makes sure that what is queued gets sent. It returns at once.
+func (o *outbox) kick() {
+	if o.cl.session() == nil {
+		return // the state Online kicks
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cancel != nil {
+		o.again = true
+		return
+	}
+	ctx, cancel := context.WithCancel(o.cl.log.WithContext(o.cl.c.ctx))
+	done := make(chan struct{})
+	o.cancel, o.done, o.again = cancel, done, false
+	o.cl.c.work.Go(func() {
+		defer close(done)
+		defer cancel()
+		o.work(ctx)
+	})
+}
+
+// stop ends the worker and waits for it.
+func (o *outbox) stop() {
+	o.mu.Lock()
+	cancel, done := o.cancel, o.done
+	o.mu.Unlock()
+	if cancel != nil {
+		cancel()
+		<-done
+	}
+}
+
+// rest ends the worker unless something has come in meanwhile.
+func (o *outbox) rest(force bool) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.again && !force {
+		o.again = false
+		return false
+	}
+	o.cancel = nil
+	return true
+}
+
+func (o *outbox) onState(ctx context.Context, ev xmppside.StateEvent) {
+	if ev.Suspect != "" {
+		o.mu.Lock()
+		o.suspect = ev.Suspect
+		o.mu.Unlock()
+	}
+	if ev.State == xmppside.Online {
+		// The account announces the state before its session can be asked for, so the worker is started by itself.
+		o.cl.c.work.Go(func() { o.awaitSession(ctx, ev.Session) })
+	}
+}
+
+// awaitSession kicks once the session of the state is there.
+func (o *outbox) awaitSession(ctx context.Context, session uint64) {
+	for range 100 {
+		if s := o.cl.session(); s != nil && s.ID() >= session {
+			o.kick()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// work sends until nothing is left, or the session is over.
+func (o *outbox) work(ctx context.Context) {
+	for ctx.Err() == nil {
+		session := o.cl.session()
+		if session == nil {
+			break
+		}
+		more, err := o.round(ctx, session)
+		if err != nil {
+			if ctx.Err() == nil {
+				o.cl.log.Debug().Err(err).Msg("Sending paused")
+			}
+			select {
+			case <-session.Done():
+			case <-ctx.Done():
+			case <-time.After(outboxPause):
+				continue
+			}
+			break
+		}
+		if !more && o.rest(false) {
+			return
+		}
+	}
+	o.rest(true)
+}
+
+// outboxPause is the wait after the database could not be used while the session was up.
+const outboxPause = 2 * time.Second
+
+// round settles what an earlier session left, and sends one burst.
+func (o *outbox) round(ctx context.Context, session *xmppside.Session) (more bool, err error) {
+	if err = o.settleEarlier(ctx, session); err != nil {
+		return false, err
+	}
+	rows, err := o.cl.c.db.Outbox.NextQueued(ctx, o.cl.id(), burst, o.cl.c.Config.Archive.Count)
+	if err != nil || len(rows) == 0 {
+		return false, err
+	}
+	if err = o.write(ctx, session, rows); err != nil {
+		return false, err
+	}
+	if err = session.Barrier(ctx); err != nil {
+		return false, fmt.Errorf("no confirmation: %w", err)
+	}
+	return true, o.confirm(ctx, rows)
+}
+
+// write gives rows to the stream. They are marked before the first byte leaves: a crash in between leaves a message that is looked for in the archive, and not
+// one that is sent twice.
+func (o *outbox) write(ctx context.Context, session *xmppside.Session, rows []database.OutboxMessage) error {
+	stream := o.cl.c.streamID(session.ID())
+	err := o.cl.c.db.Write(ctx, func(ctx context.Context) error {
+		if err := o.cl.c.db.Outbox.MarkWritten(ctx, stream, seqs(rows)...); err != nil {
+			return err
+		}
+		return o.cl.logOutgoing(ctx, rows)
+	})
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		to, err := o.cl.people.address(ctx, row.ChatID)
+		if err == nil {
+			err = session.SendMessage(ctx, to, row.StanzaID, string(row.Body))
+		}
+		if err != nil {
+			// Nothing was written of this one and those behind it.
+			return errors.Join(err, o.unwrite(context.WithoutCancel(ctx), rows[i:]))
+		}
+	}
+	return nil
+}
+
+// unwrite puts rows back that certainly did not reach the stream.
+func (o *outbox) unwrite(ctx context.Context, rows []database.OutboxMessage) error {
+	return o.cl.c.db.Write(ctx, func(ctx context.Context) error {
+		if err := o.cl.c.db.Outbox.Requeue(ctx, seqs(rows)...); err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := o.cl.c.db.ChatLog.Delete(ctx, row.LoginID, row.ChatID, row.StanzaID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// confirm settles rows that the service has.
+func (o *outbox) confirm(ctx context.Context, rows []database.OutboxMessage) error {
+	err := o.cl.c.db.Write(ctx, func(ctx context.Context) error {
+		if _, err := o.cl.c.db.Outbox.MarkConfirmed(ctx, seqs(rows)...); err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := o.cl.c.db.ChatLog.SetState(ctx, row.LoginID, row.ChatID, row.StanzaID, logConfirmed); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		o.cl.c.metrics.sent(row)
+		if row.Part == row.Parts-1 {
+			o.reportSent(ctx, row)
+		}
+	}
+	return nil
+}
+
+// reportSent tells the sender that the whole event has arrived, unless a part of it was refused meanwhile.
+func (o *outbox) reportSent(ctx context.Context, last database.OutboxMessage) {
+	if last.Parts > 1 {
+		parts, err := o.cl.c.db.Outbox.ByEvent(ctx, last.EventID)
+		if err != nil {
+			zerolog.Ctx(ctx).Err(err).Msg("The parts of a message cannot be read")
+			return
+		}
+		for _, part := range parts {
+			if part.State != database.OutboxConfirmed {
+				return
+			}
+		}
+	}
+	state := bridgev2.MessageStatus{Status: event.MessageStatusSuccess}
+	o.cl.c.br.Matrix.SendMessageStatus(ctx, &state, statusInfo(last))
+}
+
+// refused handles an error stanza for a message: what kind it is decides between one more try and a notice on the very event (messenger-protocol.md 12.3).
+func (o *outbox) refused(ctx context.Context, ev xmppside.MessageError) error {
+	row, found, err := o.cl.c.db.Outbox.ByStanzaID(ctx, o.cl.id(), ev.ID)
+	if err != nil || !found {
+		return err
+	}
+	if ev.Err.Type == stanza.Wait && ev.Err.Condition != stanza.RecipientUnavailable && row.Attempts < maxWaitAttempts && len(row.Body) > 0 {
+		if err = o.unwrite(ctx, []database.OutboxMessage{row}); err == nil {
+			o.kick()
+		}
+		return err
+	}
+	return o.fail(ctx, row, refusedText(ev.Err))
+}
+
+// maxWaitAttempts is how often a message is written that the service asks to repeat later.
+const maxWaitAttempts = 4
+
+// fail settles a row as not delivered and tells its sender once.
+func (o *outbox) fail(ctx context.Context, row database.OutboxMessage, sentence string) error {
+	var changed int64
+	err := o.cl.c.db.Write(ctx, func(ctx context.Context) (err error) {
+		if changed, err = o.cl.c.db.Outbox.Fail(ctx, sentence, row.Seq); err != nil {
+			return err
+		}
+		return o.cl.c.db.ChatLog.Delete(ctx, row.LoginID, row.ChatID, row.StanzaID)
+	})
+	if err == nil && changed > 0 {
+		o.cl.c.metrics.result(toMessenger, resultRefused)
+		o.cl.c.tellSender(ctx, row, sentence, true)
+	}
+	return err
+}
+
+// abandon fails everything that is queued, for a login that ends.
+func (o *outbox) abandon(ctx context.Context, sentence string) {
+	rows, err := o.cl.c.db.Outbox.FailLogin(ctx, o.cl.id(), sentence)
+	if err != nil {
+		o.cl.log.Err(err).Msg("What was queued cannot be read")
+		return
+	}
+	o.cl.c.tellSenders(ctx, rows, sentence, resultFailed)
+}
+
+// refusedText says why the service did not take a message.
+func refusedText(err stanza.Error) string {
+	switch err.Condition {
+	case stanza.Forbidden, stanza.NotAuthorized, stanza.SubscriptionRequired, stanza.RegistrationRequired:
+		return "this person is not among your Messenger contacts. Invite them with the command `start-chat`, and write again when they have accepted."
+	case stanza.ItemNotFound, stanza.JIDMalformed, stanza.Gone, stanza.RemoteServerNotFound:
+		return "Messenger does not know this person any more."
+	case stanza.ServiceUnavailable, stanza.RecipientUnavailable:
+		return "Messenger could not deliver it to this person. Please try again later."
+	case stanza.NotAcceptable, stanza.PolicyViolation, stanza.NotAllowed, stanza.BadRequest, stanza.FeatureNotImplemented:
+		return "Messenger does not accept this message. Please write it differently."
+	}
+	text := "Messenger refused it"
+	for _, t := range err.Text {
+		if t = strings.TrimSpace(t); t != "" {
+			return text + " and said: “" + clip(t, 200) + "”. Please try again later."
+		}
+	}
+	return text + ". Please try again later."
+}
+
+func seqs(rows []database.OutboxMessage) []int64 {
+	all := make([]int64, len(rows))
+	for i, row := range rows {
+		all[i] = row.Seq
+	}
+	return all
+}

@@ -1,0 +1,136 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"maunium.net/go/mautrix/bridgev2"
+	bridgedb "maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"matrix-messenger/database"
+	"matrix-messenger/xmppside/messenger"
+)
+
+// HandleMatrixMessage implements bridgev2.NetworkAPI. It touches no network: the message is stored in the outbox, and the row there is the proof that the event is
+// handled. It may be called again with the same event (after a crash, or because the homeserver repeats it), which changes nothing.
+//
+// The answer says Pending although nothing is kept in memory: it is the framework's way of neither storing the message itself nor telling the sender that it was
+// sent. Both happen here and at the confirmation, when they are true.
+func (cl *Client) HandleMatrixMessage(ctx context.Context, msg *bridgev2.MatrixMessage) (*bridgev2.MatrixMessageResponse, error) {
+	text, kind, err := cl.messageText(ctx, msg)
+	if err != nil {
+		return nil, err
+	}
+	if err = cl.submit(ctx, submission{
+		portal: msg.Portal, event: msg.Event, msgType: msg.Content.MsgType, text: text, kind: kind, replyTo: msg.ReplyTo, save: true,
+	}); err != nil {
+		return nil, err
+	}
+	return &bridgev2.MatrixMessageResponse{Pending: true}, nil
+}
+
+// submission is one Matrix event on its way into the outbox.
+type submission struct {
+	portal  *bridgev2.Portal
+	event   *event.Event
+	msgType event.MessageType
+	text    string
+	kind    database.OutboxKind
+	replyTo *bridgedb.Message
+	save    bool // store it among the framework's messages, so that it can be replied to, edited and redacted
+}
+
+// submit splits the text into stanzas and stores them, together with the framework's row of the message, in one transaction.
+func (cl *Client) submit(ctx context.Context, s submission) error {
+	parts := messenger.Split(s.text, messenger.MaxText)
+	if len(parts) == 0 {
+		return errNothingToSend
+	}
+	if err := cl.ensureOwnGhost(ctx); err != nil {
+		return errStorage(err)
+	}
+	received := s.event.Mautrix.ReceivedAt
+	if received.IsZero() {
+		received = time.Now()
+	}
+	rows := make([]database.OutboxMessage, len(parts))
+	for i, part := range parts {
+		rows[i] = database.OutboxMessage{
+			LoginID: cl.id(), ChatID: string(s.portal.ID), EventID: string(s.event.ID), Part: i, Parts: len(parts),
+			StanzaID: stanzaID(s.event.ID, i), RoomID: string(s.event.RoomID), EventType: s.event.Type.Type,
+			SenderMXID: string(s.event.Sender), MsgType: string(s.msgType), Kind: s.kind, Body: []byte(part), ReceivedAt: received,
+		}
+	}
+	err := cl.c.db.Write(ctx, func(ctx context.Context) error {
+		inserted, err := cl.c.db.Outbox.Enqueue(ctx, rows)
+		if err != nil || !inserted || !s.save {
+			return err
+		}
+		return cl.c.br.DB.Message.Insert(ctx, cl.messageRow(s))
+	})
+	if err != nil {
+		return errStorage(err)
+	}
+	cl.reportPending(ctx, s.event)
+	cl.outbox.kick()
+	return nil
+}
+
+// messageRow is the framework's row of a message that a Matrix user wrote.
+func (cl *Client) messageRow(s submission) *bridgedb.Message {
+	row := &bridgedb.Message{
+		ID:         messageID(s.event.ID),
+		MXID:       s.event.ID,
+		Room:       s.portal.PortalKey,
+		SenderID:   cl.GetUserID(),
+		SenderMXID: s.event.Sender,
+		Timestamp:  time.UnixMilli(s.event.Timestamp),
+	}
+	if s.replyTo != nil {
+		row.ReplyTo.MessageID = s.replyTo.ID
+		row.ReplyTo.PartID = &s.replyTo.PartID
+	}
+	return row
+}
+
+// ensureOwnGhost makes the ghost of the account itself, which the framework's table of messages refers to.
+func (cl *Client) ensureOwnGhost(ctx context.Context) error {
+	_, err := cl.c.br.GetGhostByID(ctx, cl.GetUserID())
+	return err
+}
+
+// refusal is an error whose sentence is shown to the sender in the room.
+func refusal(reason event.MessageStatusReason, sentence string, cause error) error {
+	if cause == nil {
+		cause = errors.New(sentence)
+	}
+	return bridgev2.WrapErrorInStatus(cause).
+		WithErrorReason(reason).WithStatus(event.MessageStatusFail).
+		WithMessage(sentence).WithIsCertain(true).WithSendNotice(true)
+}
+
+var errNothingToSend = refusal(event.MessageStatusUnsupported, "it has no text that Messenger could show. Please write it in words.", nil)
+
+func errStorage(cause error) error {
+	return refusal(event.MessageStatusGenericError, "the bridge could not store it. Please send it again in a minute, and tell your administrator if it keeps happening.", cause)
+}
+
+// reportPending tells clients that show message states that the message waits; the truth follows when it is settled.
+func (cl *Client) reportPending(ctx context.Context, evt *event.Event) {
+	state := bridgev2.MessageStatus{Status: event.MessageStatusPending}
+	cl.c.br.Matrix.SendMessageStatus(ctx, &state, bridgev2.StatusEventInfoFromEvent(evt))
+}
+
+// statusInfo is what the framework needs to know of an event whose row is all that is left.
+func statusInfo(row database.OutboxMessage) *bridgev2.MessageStatusEventInfo {
+	return &bridgev2.MessageStatusEventInfo{
+		RoomID:        id.RoomID(row.RoomID),
+		SourceEventID: id.EventID(row.EventID),
+		EventType:     event.NewEventType(row.EventType),
+		MessageType:   event.MessageType(row.MsgType),
+		Sender:        id.UserID(row.SenderMXID),
+	}
+}

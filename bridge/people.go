@@ -1,0 +1,164 @@
+package bridge
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+	"mellium.im/xmpp/jid"
+
+	"matrix-messenger/bridge/config"
+	"matrix-messenger/database"
+	"matrix-messenger/xmppside/roster"
+)
+
+// people is who an account knows: the roster as the service keeps it, with what else was learned of a contact. The state is in the database.
+type people struct {
+	cl *Client
+
+	refresh sync.Mutex // held while ghosts are brought up to date, so that it happens once at a time
+}
+
+func newPeople(cl *Client) *people { return &people{cl: cl} }
+
+// rosterLoaded makes the roster that came at sign-in the known one.
+func (p *people) rosterLoaded(ctx context.Context, items []roster.Item) error {
+	rows := make([]database.RosterItem, 0, len(items))
+	for _, item := range items {
+		rows = append(rows, rosterRow(item))
+	}
+	diff, err := p.cl.c.db.Contact.ReplaceRoster(ctx, p.cl.id(), rows)
+	if err != nil {
+		return err
+	}
+	p.changed(append(diff.Added, diff.Changed...))
+	return p.rosterSettled(ctx, diff)
+}
+
+// rosterPush applies one change of the roster.
+func (p *people) rosterPush(ctx context.Context, item roster.Item) error {
+	row := rosterRow(item)
+	var before database.Contact
+	contact, changed, err := p.cl.c.db.Contact.Update(ctx, p.cl.id(), row.JID, func(c *database.Contact) {
+		before = *c
+		c.RosterItem, c.InRoster = row, !item.Removed()
+		if item.Removed() {
+			c.Name, c.Subscription, c.Ask = before.Name, string(roster.None), ""
+		}
+	})
+	if err != nil || !changed {
+		return err
+	}
+	p.changed([]database.Contact{contact})
+	return p.contactChanged(ctx, before, contact)
+}
+
+func rosterRow(item roster.Item) database.RosterItem {
+	row := database.RosterItem{
+		JID: item.Key(), JIDAsSent: item.JID.String(), Name: item.Name, Subscription: string(item.Subscription), Groups: item.Groups,
+	}
+	if item.Ask {
+		row.Ask = "subscribe"
+	}
+	return row
+}
+
+// isContact tells the contacts that Messenger's own programs list (messenger-protocol.md 6.1).
+func isContact(c database.Contact) bool {
+	return c.InRoster && (c.Subscription == string(roster.To) || c.Subscription == string(roster.Both))
+}
+
+// isInvited tells contacts that were asked and have not answered.
+func isInvited(c database.Contact) bool {
+	return c.InRoster && c.Ask != "" && !isContact(c)
+}
+
+// address is the bare JID of a chat as the service spells it.
+func (p *people) address(ctx context.Context, chat string) (string, error) {
+	contact, found, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), chat)
+	if err != nil {
+		return "", err
+	}
+	if found && contact.JIDAsSent != "" {
+		return contact.JIDAsSent, nil
+	}
+	return chat, nil
+}
+
+// name is how a contact is called in sentences.
+func (p *people) name(ctx context.Context, chat string) string {
+	contact, _, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), chat)
+	if err != nil {
+		contact = database.Contact{}
+	}
+	contact.JID = chat
+	return plainName(contact)
+}
+
+// plainName is the first of roster name, vCard name, nickname and localpart that is not empty (messenger-protocol.md section 9).
+func plainName(c database.Contact) string {
+	for _, name := range []string{c.Name, c.VCardName, c.Nick} {
+		if name = strings.TrimSpace(name); name != "" {
+			return name
+		}
+	}
+	if j, err := jid.Parse(c.JID); err == nil && j.Localpart() != "" {
+		return j.Localpart()
+	}
+	return c.JID
+}
+
+// displayname is how a contact's ghost is called.
+func (p *people) displayname(c database.Contact) string {
+	spelled := c.JIDAsSent
+	if spelled == "" {
+		spelled = c.JID
+	}
+	return p.cl.c.Config.Displayname(config.Person{Name: plainName(c), JID: spelled, Email: c.Email})
+}
+
+// userInfo is what the framework shows of a contact.
+func (p *people) userInfo(c database.Contact) *bridgev2.UserInfo {
+	name := p.displayname(c)
+	info := &bridgev2.UserInfo{Name: &name, Identifiers: []string{"xmpp:" + c.JID}}
+	if c.Email != "" {
+		info.Identifiers = append(info.Identifiers, "mailto:"+c.Email)
+	}
+	return info
+}
+
+// GetUserInfo implements bridgev2.NetworkAPI, from what is stored.
+func (cl *Client) GetUserInfo(ctx context.Context, ghost *bridgev2.Ghost) (*bridgev2.UserInfo, error) {
+	contact, _, err := cl.c.db.Contact.Get(ctx, cl.id(), string(ghost.ID))
+	if err != nil {
+		return nil, err
+	}
+	contact.JID = string(ghost.ID)
+	return cl.people.userInfo(contact), nil
+}
+
+// changed brings the ghosts of contacts up to date in the background. Ghosts of people who were never seen in Matrix are not made for it.
+func (p *people) changed(contacts []database.Contact) {
+	if len(contacts) == 0 {
+		return
+	}
+	p.cl.c.spawn(func(ctx context.Context) {
+		p.refresh.Lock()
+		defer p.refresh.Unlock()
+		for _, contact := range contacts {
+			if ctx.Err() != nil {
+				return
+			}
+			ghost, err := p.cl.c.br.GetExistingGhostByID(ctx, networkid.UserID(contact.JID))
+			if err != nil {
+				p.cl.log.Err(err).Msg("A contact's ghost cannot be read")
+				return
+			}
+			if ghost != nil {
+				ghost.UpdateInfo(ctx, p.userInfo(contact))
+			}
+		}
+	})
+}

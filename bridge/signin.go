@@ -1,0 +1,169 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"matrix-messenger/bridge/config"
+	"matrix-messenger/database"
+	"matrix-messenger/oauth"
+	"matrix-messenger/xmppside"
+)
+
+// callbackPath is where the browser is sent to with oauth.redirect_url: callback (design.md section 5).
+const callbackPath = "/_messenger/oauth/callback"
+
+// startOAuth prepares the flow `oauth` when a client ID is configured.
+func (c *Connector) startOAuth() error {
+	if c.Config.OAuth.ClientID == "" {
+		return nil
+	}
+	roots, err := c.Config.TLS.Roots()
+	if err != nil {
+		return err
+	}
+	settings := c.Config.OAuth.Client(roots)
+	if c.Config.OAuth.RedirectURL == config.RedirectCallback {
+		public := strings.TrimRight(c.matrix.GetPublicAddress(), "/")
+		if public == "" {
+			return &config.KeyError{
+				Path:    "network.oauth.redirect_url",
+				Problem: "is callback, but the bridge has no public address for the browser to come back to; set appservice.public_address, or use the service's own desktop address",
+			}
+		}
+		settings.RedirectURL = public + callbackPath
+	}
+	client, err := oauth.NewClient(settings)
+	if err != nil {
+		return fmt.Errorf("network.oauth.%w", err)
+	}
+	if c.Config.OAuth.RedirectURL == config.RedirectCallback {
+		c.callback.Store(client.Callback())
+	}
+	c.oauth = client
+	return nil
+}
+
+// serveCallback routes the browser's way back. The framework's router takes no further routes once it serves, and the settings are not checked before that, so the
+// route is there from the beginning and answers as soon as there is somebody to answer.
+func (c *Connector) serveCallback(router *http.ServeMux) {
+	router.HandleFunc("GET "+callbackPath, func(w http.ResponseWriter, r *http.Request) {
+		if handler := c.callback.Load(); handler != nil {
+			(*handler).ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	})
+}
+
+// storeCredential seals the tokens of a login that has just signed in.
+func (c *Connector) storeCredential(ctx context.Context, login string, tokens oauth.Tokens, who xmppside.SignedIn) error {
+	_, err := c.db.Credential.Put(ctx, database.Credential{
+		LoginID: login, AccessToken: tokens.Access, RefreshToken: tokens.Refresh, ExpiresAt: tokens.Expires,
+		Scope: strings.Join(tokens.Scope, " "), LastHost: who.Host,
+	})
+	return err
+}
+
+// openAccount reads the credential and makes the account, not yet connected. A database that does not answer is asked again for a while: it may be starting
+// beside the bridge.
+func (cl *Client) openAccount(ctx context.Context) (*xmppside.Account, error) {
+	var credential database.Credential
+	for attempt := 1; ; attempt++ {
+		found := false
+		var err error
+		if credential, found, err = cl.c.db.Credential.Get(ctx, cl.id()); err == nil && !found {
+			return nil, errNoCredential
+		}
+		if err == nil {
+			break
+		}
+		if attempt == 5 || !sleep(ctx, backoff(attempt)) {
+			return nil, err
+		}
+	}
+	tokens, err := cl.tokens(credential)
+	if err != nil {
+		return nil, err
+	}
+	return xmppside.NewAccount(xmppside.AccountConfig{
+		Service:  cl.c.service,
+		Resource: credential.Resource,
+		LastHost: credential.LastHost,
+		Presence: cl.presence.desired(ctx),
+		Tokens:   tokens,
+		Handler:  cl,
+		Log:      cl.log,
+	}), nil
+}
+
+var errNoCredential = fmt.Errorf("no sign-in is stored for this login")
+
+// tokens is where the account gets its token from: a keeper that refreshes it, or, when the bridge has no OAuth settings, the stored token as it is.
+func (cl *Client) tokens(credential database.Credential) (xmppside.TokenSource, error) {
+	if cl.c.oauth == nil {
+		return onceToken(credential.AccessToken), nil
+	}
+	keeper, err := oauth.NewKeeper(cl.c.oauth, oauth.Tokens{
+		Access: credential.AccessToken, Refresh: credential.RefreshToken,
+		Expires: credential.ExpiresAt, Scope: strings.Fields(credential.Scope),
+	}, oauth.KeeperOptions{Store: func(ctx context.Context, tokens oauth.Tokens) error {
+		_, err := cl.c.db.Credential.SetTokens(ctx, cl.id(), tokens.Access, tokens.Refresh, tokens.Expires)
+		return err
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return keeperTokens{keeper}, nil
+}
+
+// keeperTokens says in the account's terms what a keeper's errors mean.
+type keeperTokens struct{ keeper *oauth.Keeper }
+
+func (k keeperTokens) Token(ctx context.Context, refused string) (string, error) {
+	token, err := k.keeper.Token(ctx, refused)
+	switch oauth.ClassOf(err) {
+	case oauth.LoginNeeded, oauth.StartAgain, oauth.Refused:
+		return "", loginNeeded{err}
+	case oauth.Admin:
+		return "", adminNeeded{err}
+	}
+	return token, err
+}
+
+type loginNeeded struct{ error }
+
+func (loginNeeded) LoginNeeded() bool { return true }
+func (e loginNeeded) Unwrap() error   { return e.error }
+
+type adminNeeded struct{ error }
+
+func (adminNeeded) AdminNeeded() bool { return true }
+func (e adminNeeded) Unwrap() error   { return e.error }
+
+// refreshAhead is how the bridge thinks about the token of a stream that is up: it is left alone (messenger-protocol.md 4.5). The refresh token
+// may be short-lived too, though, so a token is renewed in the background when its time is nearly over, and a reconnect finds a good one.
+func (cl *Client) refreshAhead(ctx context.Context, keeper *oauth.Keeper) {
+	for {
+		at := keeper.RefreshAt()
+		wait := time.Hour
+		if !at.IsZero() {
+			wait = min(max(time.Until(at), minRefreshWait), time.Hour)
+		}
+		if !sleep(ctx, wait) {
+			return
+		}
+		if at = keeper.RefreshAt(); at.IsZero() || time.Now().Before(at) {
+			continue
+		}
+		if _, err := keeper.Token(ctx, ""); err != nil && ctx.Err() == nil {
+			cl.log.Debug().Err(err).Msg("The token could not be renewed ahead of its end")
+		}
+	}
+}
+
+// minRefreshWait bounds how often a renewal is tried that fails.
+const minRefreshWait = 10 * time.Second
