@@ -59,16 +59,21 @@ func (c *countedConn) ReadByte() (byte, error) {
 	return b, err
 }
 
-// skipSpace passes over white space between elements: clients send it to keep
-// the connection open, and the decoder would collect it.
+// skipSpace passes over white space between elements up to the next '<':
+// clients send it to keep the connection open, and the decoder would collect it.
 func (c *countedConn) skipSpace() error {
 	for {
 		b, err := c.br.ReadByte()
 		if err != nil {
 			return err
 		}
-		if b != ' ' && b != '\t' && b != '\n' && b != '\r' {
+		switch b {
+		case ' ', '\t', '\n', '\r':
+		case '<':
 			return c.br.UnreadByte()
+		default:
+			// Said at once: the decoder would collect text until the next tag.
+			return &streamFault{condition: "bad-format"}
 		}
 	}
 }
@@ -104,6 +109,9 @@ func newStreamReader(in *countedConn) *streamReader {
 func (r *streamReader) readHeader() (*element, error) {
 	r.in.count, r.in.limit, r.in.over = 0, headerBound, false
 	r.dec = xml.NewDecoder(r.in)
+	if err := r.in.skipSpace(); err != nil {
+		return nil, err
+	}
 	for {
 		token, err := r.dec.RawToken()
 		if err != nil {
