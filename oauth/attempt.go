@@ -1,10 +1,12 @@
 package oauth
 
 import (
+	"container/list"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +31,7 @@ type Attempt struct {
 	verifier string
 	expires  time.Time
 	all      *attempts
+	place    *list.Element // in all.order
 
 	claimed bool          // guarded by all.mu: a code of this attempt is being or was exchanged
 	over    chan struct{} // closed when it was cancelled or pushed out
@@ -46,17 +49,20 @@ type verdict struct {
 	err  error
 }
 
-// attempts are the sign-ins under way, by state.
+// attempts are the sign-ins under way.
 type attempts struct {
 	now func() time.Time
 
 	mu      sync.Mutex
 	byState map[string]*Attempt
-	order   []*Attempt // oldest first
+	byOwner map[string][]*Attempt // oldest first
+	order   *list.List            // of *Attempt, oldest first
 }
 
 func newAttempts(now func() time.Time) *attempts {
-	return &attempts{now: now, byState: make(map[string]*Attempt)}
+	return &attempts{
+		now: now, byState: make(map[string]*Attempt), byOwner: make(map[string][]*Attempt), order: list.New(),
+	}
 }
 
 // Begin starts a sign-in for a user (a Matrix ID, which the callback's page
@@ -87,33 +93,31 @@ func newState() string {
 func (s *attempts) add(a *Attempt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now, own := s.now(), 0
-	for _, other := range s.order {
-		if other.owner == a.owner {
-			own++
+	now := s.now()
+	// All live equally long, so the expired ones are in front.
+	for s.order.Len() > 0 {
+		oldest := s.order.Front().Value.(*Attempt)
+		if s.order.Len() < maxAttempts && now.Before(oldest.expires) {
+			break
 		}
+		s.drop(oldest)
 	}
-	kept := s.order[:0]
-	excess := len(s.order) - maxAttempts + 1
-	for i, other := range s.order {
-		pushed := other.owner == a.owner && own >= maxPerOwner
-		if pushed || i < excess || !now.Before(other.expires) {
-			if other.owner == a.owner {
-				own--
-			}
-			s.drop(other)
-			continue
-		}
-		kept = append(kept, other)
+	if own := s.byOwner[a.owner]; len(own) >= maxPerOwner {
+		s.drop(own[0])
 	}
-	clear(s.order[len(kept):])
-	s.order = append(kept, a)
+	a.place = s.order.PushBack(a)
 	s.byState[a.state] = a
+	s.byOwner[a.owner] = append(s.byOwner[a.owner], a)
 }
 
-// drop ends an attempt; the caller holds the lock and keeps order.
+// drop ends an attempt; the caller holds the lock.
 func (s *attempts) drop(a *Attempt) {
 	delete(s.byState, a.state)
+	s.order.Remove(a.place)
+	own := slices.DeleteFunc(s.byOwner[a.owner], func(other *Attempt) bool { return other == a })
+	if s.byOwner[a.owner] = own; len(own) == 0 {
+		delete(s.byOwner, a.owner)
+	}
 	close(a.over)
 }
 
@@ -150,15 +154,10 @@ func (a *Attempt) release() {
 // Cancel ends the attempt: its link and its code are of no more use. Cancelling
 // twice, or after the end, does nothing.
 func (a *Attempt) Cancel() {
-	s := a.all
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, other := range s.order {
-		if other == a {
-			s.order = append(s.order[:i], s.order[i+1:]...)
-			s.drop(a)
-			return
-		}
+	a.all.mu.Lock()
+	defer a.all.mu.Unlock()
+	if a.all.byState[a.state] == a {
+		a.all.drop(a)
 	}
 }
 

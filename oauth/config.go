@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -115,11 +116,17 @@ func isScope(text string) bool {
 	return text != ""
 }
 
-// Format keeps the client secret out of everything that prints a Config.
-func (c Config) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "oauth.Config{ClientID: %q, ClientSecret: %s, AuthorizeURL: %q, TokenURL: %q, RedirectURL: %q, Scopes: %q}",
-		c.ClientID, presence(c.ClientSecret), c.AuthorizeURL, c.TokenURL, c.RedirectURL, c.Scopes)
+// String describes the settings without the client secret.
+func (c Config) String() string {
+	return fmt.Sprintf("oauth.Config{ClientID: %q, ClientSecret: %s, AuthorizeURL: %q, TokenURL: %q, RedirectURL: %q, Scopes: %q, GetFallback: %t}",
+		c.ClientID, presence(c.ClientSecret), c.AuthorizeURL, c.TokenURL, c.RedirectURL, c.Scopes, c.GetFallback)
 }
+
+// Format does as String for every verb.
+func (c Config) Format(f fmt.State, _ rune) { printRedacted(f, c.String()) }
+
+// MarshalJSON leaves out the client secret too.
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
 
 // presence says whether there is a secret, and nothing else of it.
 func presence(secret string) string {

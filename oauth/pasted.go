@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"crypto/subtle"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -19,10 +20,16 @@ type Pasted struct {
 	Tokens Tokens
 }
 
-// Format leaves out the code and the tokens.
-func (p Pasted) Format(f fmt.State, _ rune) {
-	printRedacted(f, fmt.Sprintf("pasted(code %s, %s)", presence(p.Code), p.Tokens))
+// String leaves out the code and the tokens.
+func (p Pasted) String() string {
+	return fmt.Sprintf("pasted(code %s, %s)", presence(p.Code), p.Tokens)
 }
+
+// Format does as String for every verb.
+func (p Pasted) Format(f fmt.State, _ rune) { printRedacted(f, p.String()) }
+
+// MarshalJSON leaves out the code and the tokens too.
+func (p Pasted) MarshalJSON() ([]byte, error) { return json.Marshal(p.String()) }
 
 // ParsePasted reads what the user copied after signing in for an attempt: the
 // whole address, only its query or fragment, or the bare code. A state that is
@@ -105,7 +112,10 @@ func pastedParams(pasted string) (map[string]string, error) {
 	params := make(map[string]string)
 	// An address may have both a query and a fragment.
 	for pair := range strings.FieldsFuncSeq(rest, func(r rune) bool { return r == '&' || r == '#' }) {
-		name, value, _ := strings.Cut(pair, "=")
+		name, value, isParam := strings.Cut(pair, "=")
+		if !isParam {
+			continue
+		}
 		// Not as in a form: a bare '+' in a token is a '+' (section 4.3).
 		decoded, err := url.PathUnescape(value)
 		if err != nil || !isVisible(decoded) {
