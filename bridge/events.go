@@ -17,8 +17,8 @@ func (cl *Client) Handle(ctx context.Context, ev xmppside.Event) error {
 	switch ev := ev.(type) {
 	case xmppside.StateEvent:
 		cl.onState(ev)
-		cl.outbox.onState(ctx, ev)
-		cl.inbound.onState(ev)
+		cl.outbox.onState(ev)
+		cl.history.onState(ctx, ev)
 		cl.presence.onState(ev)
 	case xmppside.SignedIn:
 		return cl.onSignedIn(ctx, ev)

