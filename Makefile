@@ -1,6 +1,9 @@
 # The one place that knows how things are built, tested and shown. Needs Go and a C compiler;
 # what else a target can use (npm, chromium, prosody, postgresql) it uses when it is there.
 
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
 TAGS    := goolm
 CACHE   := $(CURDIR)/.cache
 TOOLS   := $(CACHE)/tools

@@ -2,7 +2,16 @@ module matrix-messenger/e2e
 
 go 1.26.0
 
-require maunium.net/go/mautrix v0.31.0
+require (
+	matrix-messenger v0.0.0-00010101000000-000000000000
+	maunium.net/go/mautrix v0.31.0
+)
+
+require (
+	mellium.im/reader v0.1.0 // indirect
+	mellium.im/xmlstream v0.15.4 // indirect
+	mellium.im/xmpp v0.23.0 // indirect
+)
 
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
@@ -19,6 +28,7 @@ require (
 	golang.org/x/net v0.59.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
+	gopkg.in/yaml.v3 v3.0.1
 )
 
 replace matrix-messenger => ../
