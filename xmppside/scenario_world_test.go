@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ type world struct {
 	t       *testing.T
 	server  *messengerd.Server
 	network *memnet.Network
+	door    *memnet.Listener // the service's, nil with realPorts
 	srv     *fakeSRV
 	service *xmppside.Service
 	account *xmppside.Account
@@ -61,7 +63,8 @@ func newWorld(t *testing.T, s setup) *world {
 	}
 	opts := []messengerd.Option{messengerd.WithTrace(w.trace.add)}
 	if !s.realPorts {
-		opts = append(opts, messengerd.WithListener(w.network.Listen(entry)))
+		w.door = w.network.Listen(entry)
+		opts = append(opts, messengerd.WithListener(w.door))
 	}
 	server, err := messengerd.New(cfg, opts...)
 	if err != nil {
@@ -275,4 +278,17 @@ func (tr *trace) sent(fits func(string) bool) []string {
 		}
 	}
 	return list
+}
+
+// switches changes how the service behaves.
+func (w *world) switches(change func(*messengerd.Switches)) {
+	w.t.Helper()
+	if err := w.server.SetSwitches(change); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// auths counts how often a sign-in was sent.
+func (tr *trace) auths() int {
+	return len(tr.sent(func(x string) bool { return strings.HasPrefix(x, "<auth") }))
 }

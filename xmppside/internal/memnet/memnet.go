@@ -39,6 +39,20 @@ func (n *Network) Listen(address string) *Listener {
 	return l
 }
 
+// Alias makes an address lead to a listener that has another one.
+func (n *Network) Alias(address string, l *Listener) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.listeners[address] = l
+}
+
+// Remove makes an address refuse connections.
+func (n *Network) Remove(address string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.listeners, address)
+}
+
 // Dial connects to a listener; its form is that of net.Dialer.DialContext.
 func (n *Network) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 	n.mu.Lock()
