@@ -93,6 +93,7 @@ type scene struct {
 	said      lockedBuffer // logs and errors
 
 	mu       sync.Mutex
+	callback http.Handler
 	secrets  map[string]bool
 	requests []string // methods of requests to the token address
 }
@@ -139,10 +140,23 @@ func newScene(t *testing.T, settings ...setting) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := zerolog.New(&s.said).Level(zerolog.TraceLevel)
-	bridge.Handle(oauth.CallbackPath, s.client.Callback(log))
+	s.useClient(s.client)
+	bridge.HandleFunc(oauth.CallbackPath, func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		handler := s.callback
+		s.mu.Unlock()
+		handler.ServeHTTP(w, r)
+	})
 	t.Cleanup(s.expectNoSecretSaid)
 	return s
+}
+
+// useClient lets the bridge's callback address work for a client.
+func (s *scene) useClient(c *oauth.Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.client = c
+	s.callback = c.Callback(zerolog.New(&s.said).Level(zerolog.TraceLevel))
 }
 
 // spy notes all secrets in requests to and answers from the service.
