@@ -144,7 +144,7 @@ func (w *world) problem(code xmppside.Code) xmppside.StateEvent {
 func next[E xmppside.Event](w *world, what string, fits func(E) bool) E {
 	w.t.Helper()
 	// In a bubble this is fake time, more than any back-off; outside of one it is a safety net.
-	patience := time.Hour
+	patience := 3 * time.Hour
 	if time.Now().Year() > 2020 {
 		patience = 30 * time.Second
 	}
