@@ -63,3 +63,14 @@ func listOf[T any](first int, args []any, values []T) (placeholders string, allA
 	}
 	return list.String(), args
 }
+
+// numbered is a row number and the key that the row was found by.
+type numbered struct {
+	seq  int64
+	name string
+}
+
+func scanNumbered(row dbutil.Scannable) (n numbered, err error) {
+	err = row.Scan(&n.seq, &n.name)
+	return n, err
+}

@@ -59,6 +59,11 @@ func (c *Committer) Do(ctx context.Context, fn func(ctx context.Context) error) 
 	if err := c.handIn(ctx, job); err != nil {
 		return err
 	}
+	return job.await(ctx)
+}
+
+// await waits for the outcome, or withdraws the write when ctx ends and it has not been started.
+func (job *write) await(ctx context.Context) error {
 	select {
 	case err := <-job.result:
 		return err
@@ -137,7 +142,7 @@ func (c *Committer) commit(batch []*write) {
 		return
 	}
 	err := c.transact(live)
-	if err == nil || len(live) == 1 || errors.Is(err, dbutil.ErrTxnBegin) || errors.Is(err, dbutil.ErrTxnCommit) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || len(live) == 1 || isWholeFailure(err) {
 		for _, job := range live {
 			job.result <- err
 		}
@@ -165,6 +170,11 @@ func (c *Committer) transact(jobs []*write) error {
 		c.writes.Add(int64(len(jobs)))
 	}
 	return err
+}
+
+// isWholeFailure reports whether an error is that of the transaction and not of one of its writes.
+func isWholeFailure(err error) bool {
+	return errors.Is(err, dbutil.ErrTxnBegin) || errors.Is(err, dbutil.ErrTxnCommit) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // callWrite turns a panic into an error: the goroutine belongs to all writers.

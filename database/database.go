@@ -46,9 +46,9 @@ func New(parent *dbutil.Database, log zerolog.Logger) *Database {
 	child := parent.Child(versionTable, table, dbutil.ZeroLogger(log))
 	db := &Database{db: child, log: log, committer: NewCommitter(child, log)}
 	db.Credential = &CredentialStore{db}
-	db.MatrixInbox = &MatrixInboxStore{db}
-	db.Outbox = &OutboxStore{db}
-	db.MessengerInbox = &MessengerInboxStore{db}
+	db.MatrixInbox = newMatrixInboxStore(db)
+	db.Outbox = newOutboxStore(db)
+	db.MessengerInbox = newMessengerInboxStore(db)
 	db.ChatLog = &ChatLogStore{db}
 	db.Contact = &ContactStore{db}
 	db.Presence = &PresenceStore{db}

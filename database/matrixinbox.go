@@ -2,8 +2,7 @@ package database
 
 import (
 	"context"
-	"database/sql"
-	"errors"
+	"slices"
 	"time"
 
 	"go.mau.fi/util/dbutil"
@@ -22,28 +21,59 @@ type MatrixEvent struct {
 
 // MatrixInboxStore keeps events from the moment the homeserver is told that we have them until they are handled. The IDs of
 // handled ones stay until [MatrixInboxStore.PruneHandled], and make a repeated delivery harmless.
-type MatrixInboxStore struct{ db *Database }
+type MatrixInboxStore struct {
+	db      *Database
+	insert  *bulk[[]MatrixEvent, []MatrixEvent]
+	handled *bulk[int64, struct{}]
+}
+
+func newMatrixInboxStore(db *Database) *MatrixInboxStore {
+	s := &MatrixInboxStore{db: db}
+	s.insert = &bulk[[]MatrixEvent, []MatrixEvent]{db: db, run: s.insertAll}
+	s.handled = bulkBySeq(db, `
+		UPDATE messenger_matrix_inbox SET state='handled', body=NULL, handled_at=$1 WHERE state='pending'
+	`, func() []any { return []any{millis(time.Now())} })
+	return s
+}
 
 // InsertBatch stores the events of one transaction, in order, all or none. It returns those that were not known yet, with
 // their Seq set.
 func (s *MatrixInboxStore) InsertBatch(ctx context.Context, events []MatrixEvent) (fresh []MatrixEvent, err error) {
-	err = s.db.Write(ctx, func(ctx context.Context) error {
-		fresh = nil
-		for _, evt := range events {
-			err := s.db.db.QueryRow(ctx, `
-				INSERT INTO messenger_matrix_inbox (event_id, room_id, txn_id, body, received_at) VALUES ($1, $2, $3, $4, $5)
-				ON CONFLICT (event_id) DO NOTHING RETURNING seq
-			`, evt.EventID, evt.RoomID, evt.TxnID, evt.Body, millis(evt.ReceivedAt)).Scan(&evt.Seq)
-			if errors.Is(err, sql.ErrNoRows) {
-				continue
-			} else if err != nil {
-				return err
-			}
-			fresh = append(fresh, evt)
+	return s.insert.do(ctx, events)
+}
+
+func (s *MatrixInboxStore) insertAll(ctx context.Context, batches [][]MatrixEvent) ([][]MatrixEvent, error) {
+	seqs := make(map[string]int64) // of the events that were not known
+	err := inPieces(slices.Concat(batches...), func(piece []MatrixEvent) error {
+		args := make([]any, 0, 5*len(piece))
+		for _, evt := range piece {
+			args = append(args, evt.EventID, evt.RoomID, evt.TxnID, evt.Body, millis(evt.ReceivedAt))
 		}
-		return nil
+		inserted, err := queryAll(ctx, s.db, scanNumbered, `
+			INSERT INTO messenger_matrix_inbox (event_id, room_id, txn_id, body, received_at) VALUES `+tuples(len(piece), 5)+`
+			ON CONFLICT (event_id) DO NOTHING RETURNING seq, event_id
+		`, args...)
+		for _, row := range inserted {
+			seqs[row.name] = row.seq
+		}
+		return err
 	})
-	return fresh, err
+	if err != nil {
+		return nil, err
+	}
+	fresh := make([][]MatrixEvent, len(batches))
+	for i, batch := range batches {
+		for _, evt := range batch {
+			seq, isFresh := seqs[evt.EventID]
+			if !isFresh {
+				continue
+			}
+			delete(seqs, evt.EventID) // a repetition further on is none
+			evt.Seq = seq
+			fresh[i] = append(fresh[i], evt)
+		}
+	}
+	return fresh, nil
 }
 
 // NextForRoom returns up to limit pending events of a room with a Seq above after, oldest first.
@@ -79,9 +109,7 @@ func (s *MatrixInboxStore) CountAttempt(ctx context.Context, seq int64) (attempt
 
 // MarkHandled notes that an event needs nothing more, and drops its content.
 func (s *MatrixInboxStore) MarkHandled(ctx context.Context, seq int64) error {
-	_, err := s.db.exec(ctx, `
-		UPDATE messenger_matrix_inbox SET state='handled', body=NULL, handled_at=$2 WHERE seq=$1 AND state='pending'
-	`, seq, millis(time.Now()))
+	_, err := s.handled.do(ctx, seq)
 	return err
 }
 

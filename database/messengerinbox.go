@@ -2,8 +2,6 @@ package database
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
 	"go.mau.fi/util/dbutil"
@@ -39,32 +37,89 @@ type PendingChat struct {
 
 // MessengerInboxStore keeps what was read from the service until the homeserver has it. A row is removed when that is certain,
 // or set aside when it never will be.
-type MessengerInboxStore struct{ db *Database }
+type MessengerInboxStore struct {
+	db       *Database
+	put      *bulk[Incoming, placed]
+	inFlight *bulk[int64, struct{}]
+	remove   *bulk[int64, struct{}]
+}
+
+// inboxKey is what is unique.
+type inboxKey struct{ login, dedupe string }
+
+type placedKey struct {
+	inboxKey
+	seq int64
+}
+
+func scanPlacedKey(row dbutil.Scannable) (p placedKey, err error) {
+	err = row.Scan(&p.seq, &p.login, &p.dedupe)
+	return p, err
+}
+
+// placed is where a row is, and whether it is new there.
+type placed struct {
+	seq   int64
+	fresh bool
+}
+
+func newMessengerInboxStore(db *Database) *MessengerInboxStore {
+	none := func() []any { return nil }
+	s := &MessengerInboxStore{db: db}
+	s.put = &bulk[Incoming, placed]{db: db, run: s.putAll}
+	s.inFlight = bulkBySeq(db, `UPDATE messenger_inbox SET in_flight=true, attempts=attempts+1 WHERE set_aside=0`, none)
+	s.remove = bulkBySeq(db, `DELETE FROM messenger_inbox WHERE true`, none)
+	return s
+}
 
 // Put stores one row; a zero ReceivedAt means now. inserted is false when its key is already there (pending or set aside);
 // seq is the row's in either case.
 func (s *MessengerInboxStore) Put(ctx context.Context, in Incoming) (seq int64, inserted bool, err error) {
-	if in.ReceivedAt.IsZero() {
-		in.ReceivedAt = time.Now()
-	}
-	if in.Body == nil {
-		in.Body = []byte{}
-	}
-	err = s.db.Write(ctx, func(ctx context.Context) error {
-		inserted = true
-		err := s.db.db.QueryRow(ctx, `
-			INSERT INTO messenger_inbox (login_id, chat_id, dedupe_key, kind, body, stamp, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (login_id, dedupe_key) DO NOTHING RETURNING seq
-		`, in.LoginID, in.ChatID, in.DedupeKey, in.Kind, in.Body, millis(in.Stamp), millis(in.ReceivedAt)).Scan(&seq)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err
+	row, err := s.put.do(ctx, in)
+	return row.seq, row.fresh, err
+}
+
+func (s *MessengerInboxStore) putAll(ctx context.Context, rows []Incoming) ([]placed, error) {
+	fresh := make(map[inboxKey]int64)
+	err := inPieces(rows, func(piece []Incoming) error {
+		args := make([]any, 0, 7*len(piece))
+		for _, in := range piece {
+			if in.ReceivedAt.IsZero() {
+				in.ReceivedAt = time.Now()
+			}
+			if in.Body == nil {
+				in.Body = []byte{}
+			}
+			args = append(args, in.LoginID, in.ChatID, in.DedupeKey, in.Kind, in.Body, millis(in.Stamp), millis(in.ReceivedAt))
 		}
-		inserted = false
-		return s.db.db.QueryRow(ctx, `
-			SELECT seq FROM messenger_inbox WHERE login_id=$1 AND dedupe_key=$2
-		`, in.LoginID, in.DedupeKey).Scan(&seq)
+		inserted, err := queryAll(ctx, s.db, scanPlacedKey, `
+			INSERT INTO messenger_inbox (login_id, chat_id, dedupe_key, kind, body, stamp, received_at) VALUES `+tuples(len(piece), 7)+`
+			ON CONFLICT (login_id, dedupe_key) DO NOTHING RETURNING seq, login_id, dedupe_key
+		`, args...)
+		for _, row := range inserted {
+			fresh[row.inboxKey] = row.seq
+		}
+		return err
 	})
-	return seq, inserted && err == nil, err
+	if err != nil {
+		return nil, err
+	}
+	out := make([]placed, len(rows))
+	for i, in := range rows {
+		k := inboxKey{in.LoginID, in.DedupeKey}
+		if seq, isFresh := fresh[k]; isFresh {
+			delete(fresh, k) // a repetition further on is none
+			out[i] = placed{seq, true}
+			continue
+		}
+		err = s.db.db.QueryRow(ctx, `
+			SELECT seq FROM messenger_inbox WHERE login_id=$1 AND dedupe_key=$2
+		`, in.LoginID, in.DedupeKey).Scan(&out[i].seq)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // PendingChats lists the chats that have rows, the one with the oldest row first.
@@ -93,13 +148,13 @@ func (s *MessengerInboxStore) ListForChat(ctx context.Context, loginID, chatID s
 
 // MarkInFlight notes that a try begins: when the row is found with this mark later, its message may already be in the room.
 func (s *MessengerInboxStore) MarkInFlight(ctx context.Context, seq int64) error {
-	_, err := s.db.exec(ctx, `UPDATE messenger_inbox SET in_flight=true, attempts=attempts+1 WHERE seq=$1`, seq)
+	_, err := s.inFlight.do(ctx, seq)
 	return err
 }
 
 // Delete removes a row that is done.
 func (s *MessengerInboxStore) Delete(ctx context.Context, seq int64) error {
-	_, err := s.db.exec(ctx, `DELETE FROM messenger_inbox WHERE seq=$1`, seq)
+	_, err := s.remove.do(ctx, seq)
 	return err
 }
 
@@ -145,4 +200,10 @@ func scanPendingChat(row dbutil.Scannable) (chat PendingChat, err error) {
 	err = row.Scan(&chat.LoginID, &chat.ChatID, &nextTry)
 	chat.NextTry = fromMillis(nextTry)
 	return chat, err
+}
+
+// LastSeq is the highest Seq given so far to a row that is still there, 0 if none: what stands up to it at a start is left over from earlier runs.
+func (s *MessengerInboxStore) LastSeq(ctx context.Context) (seq int64, err error) {
+	err = s.db.db.QueryRow(ctx, `SELECT COALESCE(MAX(seq), 0) FROM messenger_inbox`).Scan(&seq)
+	return seq, err
 }

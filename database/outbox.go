@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.mau.fi/util/dbutil"
@@ -56,109 +57,117 @@ type OutboxMessage struct {
 
 // OutboxStore is the queue towards the service. Rows stay for some days after they are settled, until
 // [OutboxStore.PruneSettled]: they answer "was this event already taken?", and errors that come late find their event.
-type OutboxStore struct{ db *Database }
+type OutboxStore struct {
+	db      *Database
+	enqueue *bulk[[]OutboxMessage, bool]
+	written *bulk[writtenRows, struct{}]
+	confirm *bulk[[]int64, int64]
+}
+
+func newOutboxStore(db *Database) *OutboxStore {
+	s := &OutboxStore{db: db}
+	s.enqueue = &bulk[[]OutboxMessage, bool]{db: db, run: s.enqueueAll}
+	s.written = &bulk[writtenRows, struct{}]{db: db, run: s.markAllWritten}
+	s.confirm = &bulk[[]int64, int64]{db: db, run: s.confirmAll}
+	return s
+}
 
 // Enqueue stores the parts of one event. It is idempotent by event: inserted is false when the event's parts are already
 // there, whatever became of them. Zero QueuedAt means now; State is always queued.
 func (s *OutboxStore) Enqueue(ctx context.Context, parts []OutboxMessage) (inserted bool, err error) {
-	err = s.db.Write(ctx, func(ctx context.Context) error {
-		inserted = false
-		for _, part := range parts {
+	return s.enqueue.do(ctx, parts)
+}
+
+func (s *OutboxStore) enqueueAll(ctx context.Context, events [][]OutboxMessage) ([]bool, error) {
+	fresh := make(map[string]struct{})
+	err := inPieces(slices.Concat(events...), func(piece []OutboxMessage) error {
+		args := make([]any, 0, 14*len(piece))
+		for _, part := range piece {
 			if part.QueuedAt.IsZero() {
 				part.QueuedAt = time.Now()
 			}
-			result, err := s.db.db.Exec(ctx, `
-				INSERT INTO messenger_outbox (
-					login_id, chat_id, event_id, part, parts, stanza_id, room_id, event_type, sender_mxid, msg_type, kind, body, received_at, queued_at
-				) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-				ON CONFLICT (event_id, part) DO NOTHING
-			`, part.LoginID, part.ChatID, part.EventID, part.Part, part.Parts, part.StanzaID, part.RoomID, part.EventType,
+			args = append(args, part.LoginID, part.ChatID, part.EventID, part.Part, part.Parts, part.StanzaID, part.RoomID, part.EventType,
 				part.SenderMXID, part.MsgType, string(part.Kind), part.Body, millis(part.ReceivedAt), millis(part.QueuedAt))
-			if err != nil {
-				return err
-			}
-			count, err := result.RowsAffected()
-			if err != nil {
-				return err
-			}
-			inserted = inserted || count > 0
 		}
-		return nil
+		inserted, err := queryAll(ctx, s.db, scanNumbered, `
+			INSERT INTO messenger_outbox (
+				login_id, chat_id, event_id, part, parts, stanza_id, room_id, event_type, sender_mxid, msg_type, kind, body, received_at, queued_at
+			) VALUES `+tuples(len(piece), 14)+` ON CONFLICT (event_id, part) DO NOTHING RETURNING seq, event_id
+		`, args...)
+		for _, row := range inserted {
+			fresh[row.name] = struct{}{}
+		}
+		return err
 	})
-	return inserted, err
+	if err != nil {
+		return nil, err
+	}
+	out := make([]bool, len(events))
+	for i, parts := range events {
+		if len(parts) > 0 {
+			_, out[i] = fresh[parts[0].EventID]
+			delete(fresh, parts[0].EventID) // a repetition further on is none
+		}
+	}
+	return out, nil
 }
 
 // NextQueued returns up to limit queued rows of a login in the order they were queued, but of each chat only so many that no
 // more than perChat of its rows are written and unconfirmed at once. Rows of a chat that is full are passed over; the order
 // within each chat is always kept.
-func (s *OutboxStore) NextQueued(ctx context.Context, loginID string, limit, perChat int) ([]OutboxMessage, error) {
+func (s *OutboxStore) NextQueued(ctx context.Context, loginID string, limit, perChat int) (chosen []OutboxMessage, err error) {
 	free, full, err := s.freeSlots(ctx, loginID, perChat)
 	if err != nil {
 		return nil, err
 	}
-	var chosen []int64
 	var after int64
 	for len(chosen) < limit {
-		page, err := s.queuedPage(ctx, loginID, after, full)
+		page, err := s.queuedPage(ctx, loginID, after, limit, full)
 		if err != nil {
 			return nil, err
 		}
 		for _, row := range page {
-			after = row.seq
-			left, known := free[row.chatID]
+			after = row.Seq
+			left, known := free[row.ChatID]
 			if !known {
 				left = perChat
 			}
 			if left <= 0 {
 				continue
 			}
-			chosen = append(chosen, row.seq)
-			free[row.chatID] = left - 1
+			chosen = append(chosen, row)
+			free[row.ChatID] = left - 1
 			if left == 1 {
-				full = append(full, row.chatID)
+				full = append(full, row.ChatID) // left out of the next page, so that a long queue of one chat costs one page
 			}
 			if len(chosen) == limit {
 				break
 			}
 		}
-		if len(page) < queuePage {
+		if len(page) < limit {
 			break
 		}
 	}
-	return s.bySeq(ctx, chosen)
-}
-
-// queuePage is how many queue positions are looked at in one query. Full chats are left out of the next page, so that a
-// long queue of one chat costs one page.
-const queuePage = 128
-
-type queuePosition struct {
-	seq    int64
-	chatID string
-}
-
-func scanQueuePosition(row dbutil.Scannable) (p queuePosition, err error) {
-	err = row.Scan(&p.seq, &p.chatID)
-	return p, err
+	return chosen, nil
 }
 
 func (s *OutboxStore) freeSlots(ctx context.Context, loginID string, perChat int) (free map[string]int, full []string, err error) {
 	free = make(map[string]int)
-	counts, err := queryAll(ctx, s.db, scanQueuePosition, `
+	counts, err := queryAll(ctx, s.db, scanNumbered, `
 		SELECT COUNT(*), chat_id FROM messenger_outbox WHERE login_id=$1 AND state='written' GROUP BY chat_id
 	`, loginID)
 	for _, chat := range counts {
 		left := max(perChat-int(chat.seq), 0)
-		free[chat.chatID] = left
+		free[chat.name] = left
 		if left == 0 {
-			full = append(full, chat.chatID)
+			full = append(full, chat.name)
 		}
 	}
 	return free, full, err
 }
 
-func (s *OutboxStore) queuedPage(ctx context.Context, loginID string, after int64, without []string) ([]queuePosition, error) {
-	args := []any{loginID, after, queuePage}
+func (s *OutboxStore) queuedPage(ctx context.Context, loginID string, after int64, limit int, without []string) ([]OutboxMessage, error) {
+	args := []any{loginID, after, limit}
 	exclude := ""
 	if len(without) > maxListed {
 		without = without[:maxListed] // the rest is passed over one by one
@@ -167,23 +176,9 @@ func (s *OutboxStore) queuedPage(ctx context.Context, loginID string, after int6
 		exclude, args = listOf(len(args)+1, args, without)
 		exclude = ` AND chat_id NOT IN (` + exclude + `)`
 	}
-	return queryAll(ctx, s.db, scanQueuePosition, `
-		SELECT seq, chat_id FROM messenger_outbox WHERE login_id=$1 AND state='queued' AND seq>$2`+exclude+` ORDER BY seq LIMIT $3
+	return queryAll(ctx, s.db, scanOutbox, selectOutbox+`
+		WHERE login_id=$1 AND state='queued' AND seq>$2`+exclude+` ORDER BY seq LIMIT $3
 	`, args...)
-}
-
-func (s *OutboxStore) bySeq(ctx context.Context, seqs []int64) (rows []OutboxMessage, err error) {
-	for len(seqs) > 0 {
-		piece := seqs[:min(len(seqs), maxListed)]
-		seqs = seqs[len(piece):]
-		list, args := listOf(1, nil, piece)
-		found, err := queryAll(ctx, s.db, scanOutbox, selectOutbox+` WHERE seq IN (`+list+`) ORDER BY seq`, args...)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, found...)
-	}
-	return rows, nil
 }
 
 // ByStanzaID finds the row of a stanza.

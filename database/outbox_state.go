@@ -3,19 +3,87 @@ package database
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
+
+	"go.mau.fi/util/dbutil"
 )
 
 // MarkWritten notes that queued rows are being given to the stream streamID. It is called before the bytes leave, so that a
 // crash in between leaves a row that is looked for rather than one that is sent twice.
 func (s *OutboxStore) MarkWritten(ctx context.Context, streamID string, seqs ...int64) error {
-	_, err := s.update(ctx, seqs, `state='written', stream_id=$1, written_at=$2, attempts=attempts+1`, `state='queued'`, streamID, millis(time.Now()))
+	if len(seqs) == 0 {
+		return nil
+	}
+	_, err := s.written.do(ctx, writtenRows{streamID, seqs})
 	return err
+}
+
+// writtenRows is what one stream takes over.
+type writtenRows struct {
+	streamID string
+	seqs     []int64
+}
+
+func (s *OutboxStore) markAllWritten(ctx context.Context, streams []writtenRows) ([]struct{}, error) {
+	type pair struct {
+		seq      int64
+		streamID string
+	}
+	var pairs []pair
+	for _, stream := range streams {
+		for _, seq := range stream.seqs {
+			pairs = append(pairs, pair{seq, stream.streamID})
+		}
+	}
+	err := inPieces(pairs, func(piece []pair) error {
+		var args []any
+		for _, p := range piece {
+			args = append(args, p.seq, p.streamID)
+		}
+		args = append(args, millis(time.Now()))
+		_, err := s.db.db.Exec(ctx, `
+			UPDATE messenger_outbox SET state='written', stream_id=taken.column2, written_at=$`+strconv.Itoa(len(args))+`, attempts=attempts+1
+			FROM (VALUES `+tuples(len(piece), 2, "BIGINT", "TEXT")+`) AS taken
+			WHERE seq=taken.column1 AND state='queued'
+		`, args...)
+		return err
+	})
+	return make([]struct{}, len(streams)), err
 }
 
 // MarkConfirmed notes that the service has these rows. It returns how many were open until now.
 func (s *OutboxStore) MarkConfirmed(ctx context.Context, seqs ...int64) (int64, error) {
-	return s.update(ctx, seqs, `state='confirmed', body=NULL, settled_at=$1, error=''`, `state IN ('queued', 'written')`, millis(time.Now()))
+	if len(seqs) == 0 {
+		return 0, nil
+	}
+	return s.confirm.do(ctx, seqs)
+}
+
+func (s *OutboxStore) confirmAll(ctx context.Context, batches [][]int64) ([]int64, error) {
+	changed := make(map[int64]struct{})
+	err := inPieces(slices.Concat(batches...), func(piece []int64) error {
+		list, args := listOf(2, []any{millis(time.Now())}, piece)
+		seqs, err := queryAll(ctx, s.db, dbutil.ScanSingleColumn[int64], `
+			UPDATE messenger_outbox SET state='confirmed', body=NULL, settled_at=$1, error=''
+			WHERE state IN ('queued', 'written') AND seq IN (`+list+`) RETURNING seq
+		`, args...)
+		for _, seq := range seqs {
+			changed[seq] = struct{}{}
+		}
+		return err
+	})
+	counts := make([]int64, len(batches))
+	for i, batch := range batches {
+		for _, seq := range batch {
+			if _, isChanged := changed[seq]; isChanged {
+				delete(changed, seq)
+				counts[i]++
+			}
+		}
+	}
+	return counts, err
 }
 
 // Requeue puts written rows back into the queue, at their old place.
@@ -89,21 +157,16 @@ func (s *OutboxStore) update(ctx context.Context, seqs []int64, set, where strin
 	}
 	err = s.db.Write(ctx, func(ctx context.Context) error {
 		count = 0
-		for rest := seqs; len(rest) > 0; {
-			piece := rest[:min(len(rest), maxListed)]
-			rest = rest[len(piece):]
+		return inPieces(seqs, func(piece []int64) error {
 			list, allArgs := listOf(len(args)+1, append([]any(nil), args...), piece)
 			result, err := s.db.db.Exec(ctx, `UPDATE messenger_outbox SET `+set+` WHERE seq IN (`+list+`) AND `+where, allArgs...)
 			if err != nil {
 				return err
 			}
 			changed, err := result.RowsAffected()
-			if err != nil {
-				return err
-			}
 			count += changed
-		}
-		return nil
+			return err
+		})
 	})
 	return count, err
 }

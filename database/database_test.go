@@ -1,0 +1,152 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"go.mau.fi/util/dbutil"
+)
+
+func TestTheTablesAreCreatedBeforeBridgev2HasAny(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open func() *dbutil.Database) {
+		parent := open()
+		for range 2 { // the second start finds them
+			db := New(parent, zerolog.Nop())
+			must(t, db.Upgrade(t.Context()))
+			db.Close()
+		}
+	})
+}
+
+func TestADatabaseOfANewerProgramIsRefused(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open func() *dbutil.Database) {
+		parent := open()
+		ready(t, parent)
+		_, err := parent.Exec(t.Context(), `UPDATE messenger_version SET version=1000, compat=1000`)
+		must(t, err)
+		later := New(parent, zerolog.Nop())
+		defer later.Close()
+		if err = later.Upgrade(t.Context()); !errors.Is(err, ErrTooNew) || !strings.Contains(err.Error(), "newer version of matrix-messenger") {
+			t.Fatalf("got %v", err)
+		}
+	})
+}
+
+func TestAddedIndexesAreUsedByBridgev2sQueries(t *testing.T) {
+	parent := openSQLite(t, t.TempDir(), "sqlite3-fk-wal")
+	db := ready(t, parent)
+	if err := db.EnsureIndexes(t.Context()); err == nil {
+		t.Fatal("there are no tables to index, and no error")
+	}
+	for _, table := range []string{
+		`CREATE TABLE user_login (bridge_id TEXT, user_mxid TEXT, id TEXT, PRIMARY KEY (bridge_id, id))`,
+		`CREATE TABLE portal (bridge_id TEXT, id TEXT, receiver TEXT, other_user_id TEXT, PRIMARY KEY (bridge_id, id, receiver))`,
+		`CREATE TABLE message (rowid INTEGER PRIMARY KEY, bridge_id TEXT, room_id TEXT, room_receiver TEXT, timestamp BIGINT)`,
+	} {
+		_, err := parent.Exec(t.Context(), table)
+		must(t, err)
+	}
+	must(t, db.EnsureIndexes(t.Context()))
+	must(t, db.EnsureIndexes(t.Context()))
+	for query, index := range map[string]string{
+		`SELECT id FROM user_login WHERE bridge_id='' AND user_mxid='@a:b'`:                                                  "messenger_x_user_login_user",
+		`SELECT id FROM portal WHERE bridge_id='' AND other_user_id='x'`:                                                     "messenger_x_portal_other",
+		`SELECT rowid FROM message WHERE bridge_id='' AND room_id='x' AND room_receiver='y' ORDER BY timestamp DESC LIMIT 1`: "messenger_x_message_time",
+	} {
+		plan := queryPlan(t, parent, query)
+		if !strings.Contains(plan, index) || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s\n%s", query, plan)
+		}
+	}
+}
+
+func queryPlan(t *testing.T, parent *dbutil.Database, query string) string {
+	rows, err := parent.Query(t.Context(), `EXPLAIN QUERY PLAN `+query)
+	must(t, err)
+	defer func() { _ = rows.Close() }()
+	var plan strings.Builder
+	for rows.Next() {
+		var id, parentID, unused int
+		var detail string
+		must(t, rows.Scan(&id, &parentID, &unused, &detail))
+		plan.WriteString(detail + "\n")
+	}
+	must(t, rows.Err())
+	return plan.String()
+}
+
+func TestAWriteTakesPartInTheCallersTransaction(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open func() *dbutil.Database) {
+		parent := open()
+		db := ready(t, parent)
+		boom := errors.New("boom")
+		err := parent.DoTxn(t.Context(), nil, func(ctx context.Context) error {
+			if _, err := db.Outbox.Enqueue(ctx, []OutboxMessage{{LoginID: "a", ChatID: "c", EventID: "$1", StanzaID: "s1", Parts: 1}}); err != nil {
+				return err
+			}
+			return boom
+		})
+		if !errors.Is(err, boom) {
+			t.Fatalf("got %v", err)
+		}
+		depth, err := db.Outbox.Depth(t.Context())
+		must(t, err)
+		equal(t, "rows after the rollback", depth, 0)
+	})
+}
+
+func TestEverythingOfALoginIsExportedAndRemoved(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		for _, login := range []string{"gone", "stays"} {
+			fillLogin(t, db, login)
+		}
+		export, err := db.ExportLogin(ctx, "gone")
+		must(t, err)
+		if export.Resource == "" || len(export.Contacts) != 1 || len(export.Presences) != 1 || len(export.Requests) != 1 ||
+			len(export.HeldMessages) != 1 || len(export.Unsent) != 1 || len(export.Incoming) != 1 || len(export.ChatLog) != 1 || export.Setting.StatusText != "hi" {
+			t.Errorf("something is missing: %+v", export)
+		}
+		must(t, db.DeleteLogin(ctx, "gone"))
+		for _, table := range loginTables {
+			gone, err := queryCount(ctx, db, `SELECT COUNT(*) FROM `+table+` WHERE login_id='gone'`)
+			must(t, err)
+			stays, err := queryCount(ctx, db, `SELECT COUNT(*) FROM `+table+` WHERE login_id='stays'`)
+			must(t, err)
+			equal(t, table+" of the removed login", gone, 0)
+			equal(t, table+" of the other login", stays, 1)
+		}
+	})
+}
+
+func TestNoTableWithLoginsIsForgottenAtRemoval(t *testing.T) {
+	parent := openSQLite(t, t.TempDir(), "sqlite3-fk-wal")
+	db := ready(t, parent)
+	tables, err := queryAll(t.Context(), db, dbutil.ScanSingleColumn[string], `
+		SELECT name FROM sqlite_master WHERE type='table' AND sql LIKE '%login_id%' AND name LIKE 'messenger_%'
+	`)
+	must(t, err)
+	equal(t, "tables with a login_id", len(tables), len(loginTables))
+}
+
+func fillLogin(t *testing.T, db *Database, login string) {
+	ctx := t.Context()
+	_, err := db.Credential.Put(ctx, Credential{LoginID: login, AccessToken: "a-token", RefreshToken: "r-token"})
+	must(t, err)
+	_, err = db.Outbox.Enqueue(ctx, []OutboxMessage{{LoginID: login, ChatID: "c", EventID: "$" + login, StanzaID: "s", Parts: 1, Body: []byte("x")}})
+	must(t, err)
+	_, _, err = db.MessengerInbox.Put(ctx, Incoming{LoginID: login, ChatID: "c", DedupeKey: "k", Kind: "message"})
+	must(t, err)
+	_, err = db.Held.Put(ctx, 0, HeldMessage{LoginID: login, JID: "c", DedupeKey: "k"})
+	must(t, err)
+	must(t, db.ChatLog.Append(ctx, 0, LogEntry{LoginID: login, ChatID: "c", Key: "k"}))
+	must(t, db.Presence.Put(ctx, Presence{LoginID: login, JID: "c", Resource: "r"}))
+	_, _, err = db.Request.Open(ctx, Request{LoginID: login, JID: "c", Direction: RequestIn})
+	must(t, err)
+	must(t, db.Contact.Put(ctx, Contact{LoginID: login, RosterItem: RosterItem{JID: "c"}}))
+	_, err = db.Setting.Update(ctx, login, func(s *Setting) { s.StatusText = "hi" })
+	must(t, err)
+}

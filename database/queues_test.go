@@ -1,0 +1,273 @@
+package database
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func eventIDs(events []MatrixEvent) (ids []string) {
+	for _, evt := range events {
+		ids = append(ids, evt.EventID)
+	}
+	return ids
+}
+
+func TestAnEventIsKeptOnceUntilItIsHandled(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		fresh, err := db.MatrixInbox.InsertBatch(ctx, []MatrixEvent{
+			{EventID: "$1", RoomID: "!a", Body: []byte(`{"a":1}`)}, {EventID: "$2", RoomID: "!b"}, {EventID: "$1", RoomID: "!a"}, {EventID: "$3", RoomID: "!a"},
+		})
+		must(t, err)
+		equalList(t, "new events", eventIDs(fresh), []string{"$1", "$2", "$3"})
+		must(t, db.MatrixInbox.MarkHandled(ctx, fresh[0].Seq))
+		repeated, err := db.MatrixInbox.InsertBatch(ctx, []MatrixEvent{{EventID: "$1", RoomID: "!a"}, {EventID: "$3", RoomID: "!a"}, {EventID: "$4", RoomID: "!a"}})
+		must(t, err)
+		equalList(t, "new events of the repetition", eventIDs(repeated), []string{"$4"})
+
+		rooms, err := db.MatrixInbox.RoomsPending(ctx)
+		must(t, err)
+		equalList(t, "rooms", rooms, []string{"!b", "!a"})
+		next, err := db.MatrixInbox.NextForRoom(ctx, "!a", 0, 10)
+		must(t, err)
+		equalList(t, "pending", eventIDs(next), []string{"$3", "$4"})
+		next, err = db.MatrixInbox.NextForRoom(ctx, "!a", next[0].Seq, 10)
+		must(t, err)
+		equalList(t, "pending after the first", eventIDs(next), []string{"$4"})
+
+		for want := 1; want <= 3; want++ {
+			attempts, err := db.MatrixInbox.CountAttempt(ctx, next[0].Seq)
+			must(t, err)
+			equal(t, "attempts", attempts, want)
+		}
+		must(t, db.MatrixInbox.Poison(ctx, next[0].Seq, "it crashes"))
+		depth, err := db.MatrixInbox.Depth(ctx)
+		must(t, err)
+		equal(t, "depth", depth, 2)
+		pruned, err := db.MatrixInbox.PruneHandled(ctx, time.Now().Add(-time.Hour))
+		must(t, err)
+		equal(t, "pruned of the last hour", pruned, 0)
+		pruned, err = db.MatrixInbox.PruneHandled(ctx, time.Now().Add(time.Hour))
+		must(t, err)
+		equal(t, "pruned", pruned, 2)
+	})
+}
+
+func outgoing(chat, event string, part, parts int) OutboxMessage {
+	return OutboxMessage{
+		LoginID: "me", ChatID: chat, EventID: event, Part: part, Parts: parts, StanzaID: fmt.Sprintf("%s.%d", event, part), RoomID: "!" + chat,
+		Kind: KindText, Body: []byte("text"),
+	}
+}
+
+func enqueue(t *testing.T, db *Database, parts ...OutboxMessage) {
+	t.Helper()
+	inserted, err := db.Outbox.Enqueue(t.Context(), parts)
+	must(t, err)
+	equal(t, "inserted", inserted, true)
+}
+
+func stanzas(rows []OutboxMessage) (ids []string) {
+	for _, row := range rows {
+		ids = append(ids, row.StanzaID)
+	}
+	return ids
+}
+
+func TestAnEventIsQueuedOnceWhateverBecameOfIt(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		enqueue(t, db, outgoing("mary", "$1", 0, 2), outgoing("mary", "$1", 1, 2))
+		rows, err := db.Outbox.ByEvent(ctx, "$1")
+		must(t, err)
+		equalList(t, "parts", stanzas(rows), []string{"$1.0", "$1.1"})
+		for _, settle := range []func() error{
+			func() error { return nil },
+			func() error { return db.Outbox.MarkWritten(ctx, "s", rows[0].Seq) },
+			func() error { _, err := db.Outbox.MarkConfirmed(ctx, seqsOf(rows)...); return err },
+		} {
+			must(t, settle())
+			inserted, err := db.Outbox.Enqueue(ctx, []OutboxMessage{outgoing("mary", "$1", 0, 2), outgoing("mary", "$1", 1, 2)})
+			must(t, err)
+			equal(t, "inserted again", inserted, false)
+		}
+		must(t, db.Outbox.MarkWritten(ctx, "s", rows[1].Seq)) // too late to matter
+		row, found, err := db.Outbox.ByStanzaID(ctx, "me", "$1.1")
+		must(t, err)
+		if !found || row.State != OutboxConfirmed || row.Body != nil || row.SettledAt.IsZero() {
+			t.Errorf("a confirmed part: %+v", row)
+		}
+	})
+}
+
+func TestOnlySoManyMessagesOfAChatAreUnconfirmedAndOrderIsKept(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		for n := range 300 {
+			enqueue(t, db, outgoing("mary", fmt.Sprintf("$m%03d", n), 0, 1))
+		}
+		enqueue(t, db, outgoing("john", "$j0", 0, 1), outgoing("john", "$j1", 0, 1), outgoing("john", "$j2", 0, 1))
+		other := outgoing("mary", "$other", 0, 1)
+		other.LoginID = "you"
+		enqueue(t, db, other)
+
+		next, err := db.Outbox.NextQueued(ctx, "me", 10, 2)
+		must(t, err)
+		equalList(t, "at first", stanzas(next), []string{"$m000.0", "$m001.0", "$j0.0", "$j1.0"})
+		next, err = db.Outbox.NextQueued(ctx, "me", 1, 2)
+		must(t, err)
+		equalList(t, "with a limit", stanzas(next), []string{"$m000.0"})
+
+		must(t, db.Outbox.MarkWritten(ctx, "s1", next[0].Seq))
+		next, err = db.Outbox.NextQueued(ctx, "me", 10, 2)
+		must(t, err)
+		equalList(t, "one of mary's written", stanzas(next), []string{"$m001.0", "$j0.0", "$j1.0"})
+		must(t, db.Outbox.MarkWritten(ctx, "s1", seqsOf(next)...))
+		next, err = db.Outbox.NextQueued(ctx, "me", 10, 2)
+		must(t, err)
+		equal(t, "both chats full", len(next), 0)
+
+		unconfirmed, err := db.Outbox.Unconfirmed(ctx, "me", "")
+		must(t, err)
+		equalList(t, "unconfirmed", stanzas(unconfirmed), []string{"$m000.0", "$m001.0", "$j0.0", "$j1.0"})
+		unconfirmed, err = db.Outbox.Unconfirmed(ctx, "me", "john")
+		must(t, err)
+		equalList(t, "john's unconfirmed", stanzas(unconfirmed), []string{"$j0.0", "$j1.0"})
+		if unconfirmed[0].StreamID != "s1" || unconfirmed[0].Attempts != 1 || unconfirmed[0].WrittenAt.IsZero() {
+			t.Errorf("a written row: %+v", unconfirmed[0])
+		}
+		confirmed, err := db.Outbox.MarkConfirmed(ctx, unconfirmed[0].Seq)
+		must(t, err)
+		equal(t, "confirmed", confirmed, 1)
+		must(t, db.Outbox.Requeue(ctx, unconfirmed[1].Seq, unconfirmed[0].Seq))
+		next, err = db.Outbox.NextQueued(ctx, "me", 10, 2)
+		must(t, err)
+		equalList(t, "john's second queued again", stanzas(next), []string{"$j1.0", "$j2.0"})
+	})
+}
+
+func TestMessagesThatFailAreReportedOnce(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		enqueue(t, db, outgoing("mary", "$1", 0, 1), outgoing("mary", "$2", 0, 1), outgoing("mary", "$3", 0, 1))
+		next, err := db.Outbox.NextQueued(ctx, "me", 10, 10)
+		must(t, err)
+		must(t, db.Outbox.MarkWritten(ctx, "s", next[0].Seq))
+		_, err = db.Outbox.MarkConfirmed(ctx, next[0].Seq)
+		must(t, err)
+		for _, want := range []bool{true, false} { // a service may refuse what it seemed to have taken, and say so twice
+			before, changed, err := db.Outbox.FailStanza(ctx, "me", "$1.0", "Mary has left.")
+			must(t, err)
+			equal(t, "changed", changed, want)
+			equal(t, "event", before.EventID, "$1")
+		}
+		_, changed, err := db.Outbox.FailStanza(ctx, "me", "unknown", "Who?")
+		must(t, err)
+		equal(t, "an unknown stanza changed", changed, false)
+
+		late, err := db.Outbox.Overdue(ctx, time.Now().Add(time.Hour), 10)
+		must(t, err)
+		equalList(t, "late", stanzas(late), []string{"$2.0", "$3.0"})
+		must(t, db.Outbox.MarkNotified(ctx, late[0].Seq))
+		late, err = db.Outbox.Overdue(ctx, time.Now().Add(time.Hour), 10)
+		must(t, err)
+		equalList(t, "late and not told", stanzas(late), []string{"$3.0"})
+		late, err = db.Outbox.Overdue(ctx, time.Now().Add(-time.Hour), 10)
+		must(t, err)
+		equal(t, "late for an hour", len(late), 0)
+
+		expired, err := db.Outbox.Expired(ctx, time.Now().Add(time.Hour), 1)
+		must(t, err)
+		equalList(t, "expired", stanzas(expired), []string{"$2.0"})
+		count, err := db.Outbox.Settle(ctx, OutboxExpired, "It waited for a week.", seqsOf(expired)...)
+		must(t, err)
+		equal(t, "settled", count, 1)
+		if _, err = db.Outbox.Settle(ctx, OutboxConfirmed, "", 1); err == nil {
+			t.Error("settled as confirmed")
+		}
+
+		lost, err := db.Outbox.FailLogin(ctx, "me", "You have logged out.")
+		must(t, err)
+		equalList(t, "lost at the logout", stanzas(lost), []string{"$3.0"})
+		equal(t, "its text", string(lost[0].Body), "text")
+		logins, err := db.Outbox.LoginsOpen(ctx)
+		must(t, err)
+		equal(t, "logins with open messages", len(logins), 0)
+		row, _, err := db.Outbox.ByStanzaID(ctx, "me", "$3.0")
+		must(t, err)
+		equal(t, "reason", row.Error, "You have logged out.")
+		pruned, err := db.Outbox.PruneSettled(ctx, time.Now().Add(time.Hour))
+		must(t, err)
+		equal(t, "pruned", pruned, 3)
+	})
+}
+
+func TestAMessageOfTheServiceIsKeptOnceUntilTheRoomHasIt(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		stamp := time.UnixMilli(1234567890123).UTC()
+		put := func(chat, key string, want bool) int64 {
+			t.Helper()
+			seq, inserted, err := db.MessengerInbox.Put(ctx, Incoming{LoginID: "me", ChatID: chat, DedupeKey: key, Kind: "message", Body: []byte(key), Stamp: stamp})
+			must(t, err)
+			equal(t, "inserted "+key, inserted, want)
+			return seq
+		}
+		first := put("mary", "1", true)
+		put("john", "2", true)
+		put("mary", "3", true)
+		equal(t, "seq of a repetition", put("mary", "1", false), first)
+
+		chats, err := db.MessengerInbox.PendingChats(ctx)
+		must(t, err)
+		equalList(t, "chats", chats, []PendingChat{{ChatKey: ChatKey{"me", "mary"}}, {ChatKey: ChatKey{"me", "john"}}})
+		must(t, db.MessengerInbox.MarkInFlight(ctx, first))
+		next, found, err := db.MessengerInbox.NextForChat(ctx, "me", "mary")
+		must(t, err)
+		if !found || next.Seq != first || !next.InFlight || next.Attempts != 1 || !next.Stamp.Equal(stamp) || string(next.Body) != "1" {
+			t.Errorf("next: %+v", next)
+		}
+		later := time.UnixMilli(2234567890123).UTC()
+		must(t, db.MessengerInbox.Fail(ctx, first, "no answer", later, false))
+		next, _, err = db.MessengerInbox.NextForChat(ctx, "me", "mary")
+		must(t, err)
+		if !next.InFlight || !next.NextTry.Equal(later) || next.Error != "no answer" {
+			t.Errorf("after a try of unknown outcome: %+v", next)
+		}
+		must(t, db.MessengerInbox.Fail(ctx, first, "refused", later, true))
+		next, _, err = db.MessengerInbox.NextForChat(ctx, "me", "mary")
+		must(t, err)
+		equal(t, "in flight after a try that certainly failed", next.InFlight, false)
+
+		must(t, db.MessengerInbox.SetAside(ctx, first, "the homeserver refuses it"))
+		list, err := db.MessengerInbox.ListForChat(ctx, "me", "mary", 10)
+		must(t, err)
+		if len(list) != 1 || list[0].DedupeKey != "3" {
+			t.Errorf("left: %+v", list)
+		}
+		put("mary", "1", false) // what was set aside does not come back
+		must(t, db.MessengerInbox.Delete(ctx, list[0].Seq))
+		depth, err := db.MessengerInbox.Depth(ctx)
+		must(t, err)
+		equal(t, "depth", depth, 1)
+		pruned, err := db.MessengerInbox.PruneSetAside(ctx, time.Now().Add(time.Hour))
+		must(t, err)
+		equal(t, "pruned", pruned, 1)
+	})
+}
+
+func TestRowNumbersAreNotUsedTwice(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		var last int64
+		for n := range 3 {
+			seq, _, err := db.MessengerInbox.Put(t.Context(), Incoming{LoginID: "me", ChatID: "mary", DedupeKey: fmt.Sprint(n)})
+			must(t, err)
+			if seq <= last {
+				t.Errorf("%d after %d", seq, last)
+			}
+			last = seq
+			must(t, db.MessengerInbox.Delete(t.Context(), seq))
+		}
+	})
+}
