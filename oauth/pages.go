@@ -49,7 +49,7 @@ var (
 	}
 	pageNotAccepted = page{
 		Title: "The sign-in was not accepted",
-		Text:  "The sign-in service did not accept its own answer again. Perhaps it took too long, or the page was opened twice.",
+		Text:  "The sign-in service refused to finish this sign-in. Perhaps it took too long, or its page was opened twice.",
 		Next:  "Start the login again in your Matrix app and open the new link.",
 	}
 	pageUnreachable = page{
@@ -84,10 +84,10 @@ const style = `
 }
 html { font: 106.25%/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--ground); color: var(--text); }
-main { box-sizing: border-box; width: min(32rem, 100% - 2rem); margin: 1rem; padding: 1.75rem 1.75rem 1.5rem; background: var(--sheet); border-top: .35rem solid var(--mark); border-radius: .5rem; overflow-wrap: break-word; }
+main { box-sizing: border-box; width: min(32rem, 100% - 2rem); margin: 1rem; padding: 2rem 1.75rem 1.5rem; background: linear-gradient(var(--mark) 0 .35rem, var(--sheet) 0); border-radius: .5rem; overflow-wrap: break-word; }
 h1 { margin: 0 0 .85rem; font-size: 1.45rem; line-height: 1.25; }
-h1 span { color: var(--mark); margin-right: .5rem; }
-p { margin: 0 0 .85rem; }
+h1 span { display: inline-grid; place-items: center; width: 1.6em; height: 1.6em; margin-right: .6rem; border-radius: 50%; background: var(--mark); color: var(--sheet); font-size: .7em; vertical-align: .15em; }
+p { margin: 0 0 .85rem; text-wrap: pretty; }
 p:last-child { margin-bottom: 0; }
 dl { margin: 0 0 1rem; padding: .75rem 0; border: solid var(--rule); border-width: 1px 0; }
 dt { color: var(--soft); font-size: .9rem; }
