@@ -1,0 +1,198 @@
+package scenario
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"maunium.net/go/mautrix/id"
+
+	"matrix-messenger/internal/homeserver"
+	"matrix-messenger/messengerd"
+)
+
+// StepTimeout is the safety net of every wait.
+const StepTimeout = 60 * time.Second
+
+// Options change a scenario's set-up.
+type Options struct {
+	// Network and Bridge are laid over the sections of those names in the bridge's configuration.
+	Network, Bridge map[string]any
+	// Homeserver sets the homeserver up.
+	Homeserver homeserver.Options
+	// Service changes the service's configuration before its start.
+	Service func(*messengerd.Config)
+	// NoDoublePuppet leaves double puppeting out of the bridge's configuration.
+	NoDoublePuppet bool
+	// Database is the URI of an empty PostgreSQL database to use instead of SQLite.
+	Database string
+}
+
+// Scenario is a running homeserver, service and bridge, and what was said so far. Its steps fail the test.
+type Scenario struct {
+	t    testing.TB
+	opts Options
+	dir  string
+
+	// HS is the homeserver and Alice a person on it, the bridge's user.
+	HS    *homeserver.Server
+	Alice *homeserver.User
+	// Appservice is the homeserver's view of the bridge.
+	Appservice *homeserver.Appservice
+	// Service is the Messenger service; it is another value after ServiceRestarts.
+	Service *messengerd.Server
+
+	serviceAddr string
+	bridgeURL   string
+	bridge      *bridgeProcess
+	hsDown      bool
+	traffic     traffic
+	bot         id.RoomID
+	botSeen     int
+
+	contacts map[string]*contact // by name
+}
+
+// contact is what is known of one contact's conversation.
+type contact struct {
+	name     string
+	jid      string
+	earlier  []messengerd.Received // from before the service was restarted
+	received []string              // texts the contact must have, in order
+	shown    []string              // texts the rooms must show as the contact's, in order
+}
+
+// traffic wakes those who wait for the service.
+type traffic struct {
+	mu      sync.Mutex
+	changed chan struct{}
+}
+
+func (w *traffic) next() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.changed == nil {
+		w.changed = make(chan struct{})
+	}
+	return w.changed
+}
+
+func (w *traffic) happened() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.changed != nil {
+		close(w.changed)
+		w.changed = nil
+	}
+}
+
+// Start sets a scenario up, with the bridge running and nobody signed in.
+func Start(t testing.TB, opts Options) *Scenario {
+	t.Helper()
+	s := &Scenario{t: t, opts: opts, dir: t.TempDir(), contacts: map[string]*contact{}}
+	s.HS = homeserver.Start(t, opts.Homeserver)
+	s.Alice = s.HS.User("alice")
+	s.startService()
+	if err := s.writeConfig(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	s.StartBridge()
+	return s
+}
+
+func (s *Scenario) close() {
+	if s.bridge.running() {
+		ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+		if err := s.bridge.stop(ctx); err != nil {
+			s.t.Errorf("stopping the bridge at the end: %v", err)
+		}
+		cancel()
+	}
+	if err := s.Service.Close(); err != nil {
+		s.t.Errorf("closing the service: %v", err)
+	}
+	for _, defect := range defects(s.file("bridge.log")) {
+		s.t.Errorf("the bridge has a defect:\n%s", defect)
+	}
+	if s.t.Failed() {
+		s.t.Logf("the end of the bridge's output:\n%s", tail(s.file("bridge.log"), 24_000))
+	}
+}
+
+// step is the context of one step.
+func (s *Scenario) step() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), StepTimeout)
+}
+
+// within runs one step's wait and fails the test with what was waited for.
+func (s *Scenario) within(what string, wait func(context.Context) error) {
+	s.t.Helper()
+	ctx, cancel := s.step()
+	defer cancel()
+	if err := wait(ctx); err != nil {
+		s.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// StartBridge starts the bridge and waits until it has started.
+func (s *Scenario) StartBridge() {
+	s.t.Helper()
+	s.LaunchBridge()
+	s.BridgeIsReady()
+}
+
+// LaunchBridge starts the bridge without waiting.
+func (s *Scenario) LaunchBridge() {
+	s.t.Helper()
+	if s.bridge.running() {
+		s.t.Fatal("the bridge is running already")
+	}
+	process, err := launch(s.file("config.yaml"), s.file("bridge.log"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.bridge = process
+}
+
+// BridgeIsReady waits until the bridge has started.
+func (s *Scenario) BridgeIsReady() {
+	s.t.Helper()
+	s.within("starting the bridge", s.bridge.waitReady)
+}
+
+// StopBridge ends the bridge as an admin does, with SIGTERM.
+func (s *Scenario) StopBridge() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	if err := s.bridge.stop(ctx); err != nil {
+		s.t.Fatalf("stopping the bridge: %v", err)
+	}
+}
+
+// KillBridge ends the bridge as kill -9 does.
+func (s *Scenario) KillBridge() { s.bridge.kill() }
+
+// RestartBridge is StopBridge and StartBridge.
+func (s *Scenario) RestartBridge() {
+	s.t.Helper()
+	s.StopBridge()
+	s.StartBridge()
+}
+
+// HomeserverGoesDown takes the homeserver off the network.
+func (s *Scenario) HomeserverGoesDown() {
+	s.HS.Down()
+	s.hsDown = true
+}
+
+// HomeserverComesBack puts the homeserver back.
+func (s *Scenario) HomeserverComesBack() {
+	s.t.Helper()
+	if err := s.HS.Up(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.hsDown = false
+}
