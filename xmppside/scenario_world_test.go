@@ -292,3 +292,8 @@ func (w *world) switches(change func(*messengerd.Switches)) {
 func (tr *trace) auths() int {
 	return len(tr.sent(func(x string) bool { return strings.HasPrefix(x, "<auth") }))
 }
+
+// discard is a Handler that takes everything.
+type discard struct{}
+
+func (discard) Handle(context.Context, xmppside.Event) error { return nil }
