@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-
 	"matrix-messenger/messengerd"
 	"matrix-messenger/xmppside"
 	"matrix-messenger/xmppside/messenger"

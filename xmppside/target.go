@@ -82,6 +82,11 @@ func parseTarget(s string) (target, error) {
 	if err != nil || name == "" || len(name) > 253 || strings.ContainsAny(name, " \t\r\n/@?#%\\") {
 		return target{}, errTarget
 	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 {
+			return target{}, errTarget
+		}
+	}
 	t.host = strings.ToLower(name)
 	return t, nil
 }
