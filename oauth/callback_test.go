@@ -1,8 +1,10 @@
 package oauth_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -281,4 +283,34 @@ func TestThePageDoesNotWaitForeverForTheLogin(t *testing.T) {
 	s.expectToken(got.Access, tokens.Valid)
 	a.Done("John", nil) // too late, and no harm
 	a.Done("John", nil)
+}
+
+func TestALoginGoesOnThoughTheBrowserIsClosed(t *testing.T) {
+	s := newScene(t)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	s.cfg.HTTPClient = &http.Client{Transport: slow{asked, answer}}
+	client, err := oauth.NewClient(s.cfg, oauth.WithClock(s.clock.now), oauth.WithDoneWait(testLimit))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.useClient(client)
+	link, a := s.client.Begin(owner)
+	ctx, closeBrowser := context.WithCancel(s.ctx())
+	req := httptest.NewRequestWithContext(ctx, http.MethodGet, s.userOpens(link, false), nil)
+	ended := make(chan error, 1)
+	go func() {
+		s.callback.ServeHTTP(httptest.NewRecorder(), req)
+		ended <- nil
+	}()
+	<-asked
+	closeBrowser()
+	close(answer)
+	got, err := a.Wait(s.ctx())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.expectToken(got.Access, tokens.Valid)
+	if err := s.await(ended); err != nil {
+		t.Error(err)
+	}
 }
