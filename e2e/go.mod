@@ -31,4 +31,7 @@ require (
 	gopkg.in/yaml.v3 v3.0.1
 )
 
+// What npm brings is not ours to build or check.
+ignore ./web
+
 replace matrix-messenger => ../

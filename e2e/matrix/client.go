@@ -21,13 +21,14 @@ type Client struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu      sync.Mutex
-	rooms   map[id.RoomID]*Room
-	order   []id.RoomID   // rooms in the order in which they were first seen
-	changed chan struct{} // closed and replaced at every change
-	onEvent func(*Room, *event.Event)
-	syncErr error // the last failed /sync, for messages
-	joinErr error // the last failed join, for messages
+	mu         sync.Mutex
+	rooms      map[id.RoomID]*Room
+	order      []id.RoomID   // rooms in the order in which they were first seen
+	changed    chan struct{} // closed and replaced at every change
+	onEvent    func(*Room, *event.Event)
+	onPresence func(*event.Event)
+	syncErr    error // the last failed /sync, for messages
+	joinErr    error // the last failed join, for messages
 }
 
 // Option changes how a Client works.
@@ -37,6 +38,11 @@ type Option func(*Client)
 // room may be asked for its title and names.
 func WithEvents(see func(*Room, *event.Event)) Option {
 	return func(c *Client) { c.onEvent = see }
+}
+
+// WithPresence calls see with every presence event, from the same goroutine.
+func WithPresence(see func(*event.Event)) Option {
+	return func(c *Client) { c.onPresence = see }
 }
 
 // Login signs in and starts to follow /sync.
@@ -172,6 +178,13 @@ func (c *Client) apply(answer *mautrix.RespSync, first bool) {
 			c.onEvent(n.room, n.evt)
 		}
 	}
+	for _, evt := range answer.Presence.Events {
+		evt.Type.Class = event.EphemeralEventType
+		_ = evt.Content.ParseRaw(evt.Type)
+		if c.onPresence != nil {
+			c.onPresence(evt)
+		}
+	}
 }
 
 // joinInvites joins the rooms that the user is invited to; it says false when one refused.
@@ -276,4 +289,16 @@ func (c *Client) Titles() []string {
 		}
 	}
 	return titles
+}
+
+// NameOf is a user's display name in any room, else the user's ID.
+func (c *Client) NameOf(user id.UserID) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, roomID := range c.order {
+		if m := c.rooms[roomID].members[user]; m.name != "" {
+			return m.name
+		}
+	}
+	return string(user)
 }

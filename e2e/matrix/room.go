@@ -159,40 +159,41 @@ func (r *Room) Say(ctx context.Context, text string) (id.EventID, error) {
 	return answer.EventID, nil
 }
 
+// WaitMessages waits until the messages of the room, oldest first, are as enough wants them.
+func (r *Room) WaitMessages(ctx context.Context, what string, enough func([]Message) bool) error {
+	err := r.client.Wait(ctx, what, func() bool { return enough(r.messagesLocked()) })
+	if err != nil {
+		return fmt.Errorf("%w\nthe room %s shows:\n%s", err, r.id, r.Transcript())
+	}
+	return nil
+}
+
 // WaitMessage waits for a message that fits, among the old ones too.
 func (r *Room) WaitMessage(ctx context.Context, what string, fits func(Message) bool) (Message, error) {
 	var found Message
-	err := r.client.Wait(ctx, what, func() bool {
-		for _, message := range r.messagesLocked() {
-			if fits(message) {
-				found = message
-				return true
-			}
+	err := r.WaitMessages(ctx, what, func(messages []Message) bool {
+		i := slices.IndexFunc(messages, fits)
+		if i >= 0 {
+			found = messages[i]
 		}
-		return false
+		return i >= 0
 	})
-	if err != nil {
-		return found, fmt.Errorf("%w\nthe room %s shows:\n%s", err, r.id, r.Transcript())
-	}
-	return found, nil
+	return found, err
 }
 
 // WaitMessagesFrom waits until count messages of one sender are there and returns their texts in order.
 func (r *Room) WaitMessagesFrom(ctx context.Context, sender id.UserID, count int) ([]string, error) {
 	var bodies []string
-	err := r.client.Wait(ctx, fmt.Sprintf("%d messages of %s", count, sender), func() bool {
+	err := r.WaitMessages(ctx, fmt.Sprintf("%d messages of %s", count, sender), func(messages []Message) bool {
 		bodies = bodies[:0]
-		for _, message := range r.messagesLocked() {
+		for _, message := range messages {
 			if message.Sender == sender {
 				bodies = append(bodies, message.Body)
 			}
 		}
 		return len(bodies) >= count
 	})
-	if err != nil {
-		return bodies, fmt.Errorf("%w\nthe room %s shows:\n%s", err, r.id, r.Transcript())
-	}
-	return bodies, nil
+	return bodies, err
 }
 
 // Transcript is the room's conversation as text, for failures.

@@ -17,6 +17,15 @@ func FreeAddress() (string, error) {
 	return listener.Addr().String(), nil
 }
 
+// Free reports whether a TCP address can be listened on at the moment.
+func Free(address string) bool {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return false
+	}
+	return listener.Close() == nil
+}
+
 // WaitListening returns when something accepts connections at address, with an error when the program
 // ends before that or ctx ends first.
 func (p *Process) WaitListening(ctx context.Context, address string) error {

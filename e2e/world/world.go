@@ -2,10 +2,14 @@ package world
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"matrix-messenger/e2e/bridge"
@@ -13,6 +17,7 @@ import (
 	"matrix-messenger/e2e/matrix"
 	"matrix-messenger/e2e/process"
 	"matrix-messenger/messengerd"
+	"matrix-messenger/messengerd/oauthserver/browsertest"
 
 	"maunium.net/go/mautrix/id"
 )
@@ -23,7 +28,9 @@ const (
 	Domain     = "messenger.live.com"
 	User       = "john" // the Matrix user's localpart
 	UserMail   = "john@contoso.com"
-	Password   = "correct horse"
+	Password   = "messenger-demo" // of both accounts
+
+	clientID = "e2e" // the bridge's name at the service's sign-in pages
 )
 
 // Bot is the bridge's bot.
@@ -38,6 +45,7 @@ type World struct {
 	Chat    *matrix.Room   // John's room with the bot, after TalkToBot
 
 	dir     string
+	token   string // an access token that outlives a restart of the service
 	config  messengerd.Config
 	options []messengerd.Option
 }
@@ -45,6 +53,8 @@ type World struct {
 // Setup says how a world differs from the usual one.
 type Setup struct {
 	Dir string
+	// HomeAddress is where the homeserver listens; empty: a free port.
+	HomeAddress string
 	// Service changes the service's configuration before it starts.
 	Service func(*messengerd.Config)
 	// Bridge holds values of the bridge's configuration by path.
@@ -60,7 +70,7 @@ type Setup struct {
 // New builds the programs, writes all configuration and starts everything but the bridge. What has been
 // started is ended again when it fails.
 func New(ctx context.Context, setup Setup) (w *World, err error) {
-	w = &World{dir: setup.Dir}
+	w = &World{dir: setup.Dir, token: rand.Text()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -74,19 +84,27 @@ func New(ctx context.Context, setup Setup) (w *World, err error) {
 	if err != nil {
 		return w, err
 	}
-	var ports [3]string
-	for i := range ports {
-		if ports[i], err = process.FreeAddress(); err != nil {
+	var places [4]string
+	for i := range places {
+		if places[i], err = process.FreeAddress(); err != nil {
 			return w, err
 		}
 	}
-	homeAddress, bridgeAddress, serviceAddress := ports[0], ports[1], ports[2]
+	homeAddress, bridgeAddress, serviceAddress, signInAddress := places[0], places[1], places[2], places[3]
+	if setup.HomeAddress != "" {
+		homeAddress = setup.HomeAddress
+	}
 
 	w.config = *messengerd.DefaultConfig()
 	w.config.Listen = serviceAddress
 	w.config.Domain = Domain
 	w.config.State = filepath.Join(setup.Dir, "messengerd.state")
 	w.config.Certificate.CAFile = w.CAFile()
+	w.config.Tokens = []messengerd.TokenConfig{{Account: UserMail, Token: w.token}}
+	w.config.OAuth = messengerd.OAuthConfig{
+		Listen: signInAddress, ClientID: clientID,
+		RedirectURLs: []string{"http://" + bridgeAddress + "/_messenger/oauth/callback"},
+	}
 	w.config.Accounts = []messengerd.AccountConfig{
 		{Email: UserMail, Password: Password, Name: "John Contoso"},
 		{
@@ -103,9 +121,17 @@ func New(ctx context.Context, setup Setup) (w *World, err error) {
 	if err = w.StartService(ctx); err != nil {
 		return w, err
 	}
+	values := map[string]any{
+		"appservice.public_address":   "http://" + bridgeAddress,
+		"network.oauth.client_id":     clientID,
+		"network.oauth.authorize_url": "http://" + signInAddress + "/oauth20_authorize.srf",
+		"network.oauth.token_url":     "http://" + signInAddress + "/oauth20_token.srf",
+		"network.oauth.redirect_url":  "callback",
+	}
+	maps.Copy(values, setup.Bridge)
 	w.Bridge, err = bridge.New(ctx, program, bridge.Options{
 		Dir: filepath.Join(setup.Dir, "bridge"), Homeserver: "http://" + homeAddress, ServerName: ServerName, Admin: User,
-		Address: bridgeAddress, Service: serviceAddress, Domain: Domain, CAFile: w.CAFile(), Config: setup.Bridge,
+		Address: bridgeAddress, Service: serviceAddress, Domain: Domain, CAFile: w.CAFile(), Config: values,
 	})
 	if err != nil {
 		return w, err
@@ -187,16 +213,70 @@ func firstWords(command string) string {
 
 // SignIn signs John in with a token, by talking to the bot.
 func (w *World) SignIn(ctx context.Context) error {
+	if err := w.AskForToken(ctx); err != nil {
+		return err
+	}
+	_, err := w.Command(ctx, w.token, "logged in")
+	return err
+}
+
+// AskForToken brings the bot to ask for an access token.
+func (w *World) AskForToken(ctx context.Context) error {
 	if w.Chat == nil {
 		if err := w.TalkToBot(ctx); err != nil {
 			return err
 		}
 	}
-	if _, err := w.Command(ctx, "login token", "access token"); err != nil {
+	_, err := w.Command(ctx, "login token", "access token")
+	return err
+}
+
+var signInLink = regexp.MustCompile(`http://\S+/oauth20_authorize\.srf\?\S+`)
+
+// SignInWithBrowser signs John in with his e-mail address and password: the bot gives a link, the page
+// behind it is filled in, and the browser is sent back to the bridge.
+func (w *World) SignInWithBrowser(ctx context.Context) error {
+	if w.Chat == nil {
+		if err := w.TalkToBot(ctx); err != nil {
+			return err
+		}
+	}
+	answer, err := w.Command(ctx, "login oauth", "oauth20_authorize")
+	if err != nil {
 		return err
 	}
-	_, err := w.Command(ctx, w.Service.IssueToken(UserMail), "logged in")
+	link := signInLink.FindString(answer.Body)
+	if link == "" {
+		return fmt.Errorf("the bot gave no link: %s", answer.Body)
+	}
+	back, err := browsertest.Visitor{Email: UserMail, Password: Password}.Visit(ctx, link)
+	if err != nil {
+		return err
+	}
+	// The page is only answered when the bridge knows how the sign-in ended, and it says so in the chat, too.
+	page, err := get(ctx, back)
+	if err != nil {
+		return err
+	}
+	if page.StatusCode != http.StatusOK {
+		return fmt.Errorf("the browser came back and got %s", page.Status)
+	}
+	_, err = w.Chat.WaitMessage(ctx, "the bot's word that John is signed in", func(m matrix.Message) bool {
+		return m.Sender == Bot && strings.Contains(m.Body, "logged in")
+	})
 	return err
+}
+
+func get(ctx context.Context, address string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	return answer, answer.Body.Close()
 }
 
 // Close ends everything. It may be called at any stage.
