@@ -82,6 +82,12 @@ func parseTarget(s string) (target, error) {
 	if err != nil || name == "" || len(name) > 253 || strings.ContainsAny(name, " \t\r\n/@?#%\\") {
 		return target{}, errTarget
 	}
+	if again, err := idna.Lookup.ToASCII(name); err != nil || again != name {
+		return target{}, errTarget // made of characters that no name has
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return target{}, errTarget // an address with a dot behind it
+	}
 	for label := range strings.SplitSeq(name, ".") {
 		if label == "" || len(label) > 63 {
 			return target{}, errTarget
