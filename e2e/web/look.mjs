@@ -26,7 +26,7 @@ try {
 	await entry.click({ timeout: 60_000 });
 	await page.locator(".Timeline_messageBody").first().waitFor({ timeout: 60_000 });
 	await page.evaluate(() => document.fonts.ready);
-	await page.waitForLoadState("networkidle").catch(() => {}); // a long poll never rests
+	await page.waitForLoadState("networkidle", { timeout: 3000 }).catch(() => {}); // a long poll never rests
 	await page.screenshot({ path: picture });
 	const texts = await page.locator(".Timeline_messageBody").allInnerTexts();
 	console.log(texts.join("\n"));
