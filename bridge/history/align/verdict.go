@@ -1,0 +1,119 @@
+package align
+
+import "time"
+
+// place says where in the log the missing messages belong.
+//
+// A missing message follows what the tail shows before it and precedes what it shows after; between the two its time
+// decides about logged messages that the tail does not show.
+func (p *problem) place(m *matching) []Missing {
+	var missing []Missing
+	at := -1 // the index of the logged message that the next one follows
+	for i, u := range m.of {
+		if u != nil {
+			at = max(at, u.entries[len(u.entries)-1])
+			continue
+		}
+		at = p.advance(m, i, at)
+		after := ""
+		if at >= 0 {
+			after = p.log[at].Key
+		}
+		missing = append(missing, Missing{Index: p.firstIndex + i, After: after})
+	}
+	return missing
+}
+
+// advance moves a place on over logged messages that the tail does not show and that are older than archived message i.
+func (p *problem) advance(m *matching, i, at int) int {
+	upTo := len(p.log)
+	for _, u := range m.of[i:] {
+		if u != nil && u.entries[0] > at {
+			upTo = min(upTo, u.entries[0])
+		}
+	}
+	when := p.archive[i].Time
+	for next := at + 1; next < upTo; next++ {
+		l := p.log[next]
+		if m.at[next] >= 0 || l.State == Uncertain {
+			// Shown before i, though logged later than others: the two crossed. Or not there, as far as is known: what was
+			// missed comes before what may be sent again.
+			continue
+		}
+		if !when.IsZero() && l.serviceTime(m.offset).After(when) {
+			break
+		}
+		at = next
+	}
+	return at
+}
+
+// judge decides about each uncertain message.
+func (p *problem) judge(m *matching, r *Result) {
+	arrived := make(map[uint64]int) // the last one found of each stream
+	for l, e := range p.log {
+		if e.State == Uncertain && m.at[l] >= 0 && e.Stream != 0 {
+			arrived[e.Stream] = l
+		}
+	}
+	for l, e := range p.log {
+		if e.State != Uncertain {
+			continue
+		}
+		last, ok := arrived[e.Stream]
+		switch {
+		case m.at[l] >= 0 || ok && l < last:
+			r.Arrived = append(r.Arrived, e.Key)
+		case p.shows(m, l):
+			r.Absent = append(r.Absent, e.Key)
+		default:
+			r.Undecided = append(r.Undecided, e.Key)
+		}
+	}
+}
+
+// shows says whether the tail would show a logged message had it arrived.
+func (p *problem) shows(m *matching, l int) bool {
+	if len(p.archive) == 0 {
+		return false
+	}
+	when := p.log[l].serviceTime(m.offset)
+	// It may have been pushed out by later ones.
+	if p.truncated && (m.begin.IsZero() || when.Before(m.begin)) {
+		return false
+	}
+	// The archive may have been switched off: then certain messages, newer than all it shows, are not in it either.
+	var newest time.Time
+	for _, e := range p.archive {
+		if e.Time.After(newest) {
+			newest = e.Time
+		}
+	}
+	for i, e := range p.log {
+		if e.State != Uncertain && m.at[i] < 0 && e.serviceTime(m.offset).After(newest.Add(tight)) {
+			return false
+		}
+	}
+	return true
+}
+
+// gap says whether something may lie between what was known before a break and the tail's first message.
+func (p *problem) gap(m *matching) bool {
+	if !p.truncated || len(p.log) == 0 && p.opts.Break.IsZero() {
+		return false
+	}
+	if p.opts.Break.IsZero() {
+		return m.of[0] == nil
+	}
+	// By our clock the break began at Break; anything at or before it was known.
+	begin := p.opts.Break.Add(m.offset)
+	if first := p.archive[0].Time; !first.IsZero() && !first.After(begin) {
+		return false
+	}
+	for _, u := range m.of {
+		if u != nil && !u.last.After(begin) {
+			return false
+		}
+	}
+	return true
+}
