@@ -3,6 +3,7 @@ package messengerd
 import (
 	"encoding/xml"
 	"strconv"
+	"unicode/utf8"
 )
 
 // element is one XML element, read or to be written. Text between children is
@@ -188,28 +189,47 @@ func appendAttr(b []byte, name, value string) []byte {
 }
 
 // appendEscaped writes character data; what XML 1.0 cannot hold is left out.
+// Tab, newline and carriage return become references: line-end handling and
+// attribute normalisation would change them.
 func appendEscaped(b []byte, text string) []byte {
-	for _, r := range text {
-		switch {
-		case r == '<':
-			b = append(b, "&lt;"...)
-		case r == '>':
-			b = append(b, "&gt;"...)
-		case r == '&':
-			b = append(b, "&amp;"...)
-		case r == '"':
-			b = append(b, "&quot;"...)
-		case r == '\t' || r == '\n' || r == '\r':
-			// As references: line-end handling and attribute normalisation would change them.
-			b = append(b, "&#x"...)
-			b = strconv.AppendInt(b, int64(r), 16)
-			b = append(b, ';')
-		case r < 0x20 || r == 0xFFFE || r == 0xFFFF || (r >= 0xD800 && r <= 0xDFFF):
-		default:
-			b = append(b, string(r)...)
+	done := 0
+	for i := 0; i < len(text); {
+		r, size := rune(text[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(text[i:])
 		}
+		replacement, plain := escapeOf(r, size)
+		if !plain {
+			b = append(b, text[done:i]...)
+			b = append(b, replacement...)
+			done = i + size
+		}
+		i += size
 	}
-	return b
+	return append(b, text[done:]...)
+}
+
+// escapeOf says whether a character stands as it is, and what replaces it if not.
+func escapeOf(r rune, size int) (replacement string, plain bool) {
+	switch {
+	case r == '<':
+		return "&lt;", false
+	case r == '>':
+		return "&gt;", false
+	case r == '&':
+		return "&amp;", false
+	case r == '"':
+		return "&quot;", false
+	case r == '\t':
+		return "&#x9;", false
+	case r == '\n':
+		return "&#xA;", false
+	case r == '\r':
+		return "&#xD;", false
+	case r < 0x20, r == 0xFFFE, r == 0xFFFF, r == utf8.RuneError && size == 1:
+		return "", false
+	}
+	return "", true
 }
 
 // fromStart makes an element of a start tag.

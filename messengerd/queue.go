@@ -43,6 +43,7 @@ type queue struct {
 	final   []byte
 	how     closing
 	until   time.Time // the writer gives up then, once the queue is closed
+	linger  time.Time // the client has until then to close its side
 	hold    bool      // a TLS handshake is going on: nothing may be written
 	space   chan struct{}
 	wg      sync.WaitGroup
@@ -81,7 +82,7 @@ func (q *queue) close(final []byte, how closing) bool {
 		return false
 	}
 	q.closed, q.final, q.how = true, final, how
-	q.until = time.Now().Add(writeTimeout)
+	q.until, q.linger = time.Now().Add(writeTimeout), time.Now().Add(lingerTime)
 	if q.hold {
 		_ = q.conn.Close()
 		return true

@@ -61,10 +61,18 @@ func New(cfg *Config, opts ...Option) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	certs, err := newCertificates(cfg.Certificate, strings.ToLower(cfg.Domain))
+	if err != nil {
+		return nil, err
+	}
+	return newServer(cfg, certs, opts...)
+}
+
+func newServer(cfg *Config, certs *certificates, opts ...Option) (*Server, error) {
 	s := &Server{
 		cfg: cfg, domain: strings.ToLower(cfg.Domain), log: slog.New(slog.DiscardHandler), now: time.Now,
-		negotiation: NegotiationTimeout,
-		byJID:       map[string]*Account{}, byMail: map[string]*Account{}, sessions: map[*session]struct{}{},
+		negotiation: NegotiationTimeout, certs: certs,
+		byJID: map[string]*Account{}, byMail: map[string]*Account{}, sessions: map[*session]struct{}{},
 	}
 	for _, o := range opts {
 		o(s)
@@ -73,10 +81,6 @@ func New(cfg *Config, opts ...Option) (*Server, error) {
 	sw := cfg.Switches
 	s.switches.Store(&sw)
 	s.tokens = tokens.New(tokens.Options{Life: sw.TokenLife.Life, Shape: shapeOf(sw.IssuedTokens), Now: s.now})
-	var err error
-	if s.certs, err = newCertificates(cfg.Certificate, s.domain); err != nil {
-		return nil, err
-	}
 	s.tls = &tls.Config{
 		MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -105,6 +109,7 @@ func New(cfg *Config, opts ...Option) (*Server, error) {
 		s.tokens.Add(t.Token, a.jid, s.now().Add(life))
 	}
 	if cfg.State != "" {
+		var err error
 		if s.keeper, err = openState(s, cfg.State); err != nil {
 			return nil, err
 		}

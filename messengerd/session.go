@@ -153,13 +153,12 @@ func (ses *session) finish() {
 	ses.q.wg.Wait()
 	ses.restore()
 	ses.q.mu.Lock()
-	how := ses.q.how
+	how, linger := ses.q.how, ses.q.linger
 	ses.q.mu.Unlock()
-	wait := lingerTime
 	if how == closeNever && ses.srv.ctx.Err() == nil {
-		wait = ses.srv.negotiation
+		linger = time.Now().Add(ses.srv.negotiation)
 	}
-	_ = ses.raw.SetReadDeadline(time.Now().Add(wait))
+	_ = ses.raw.SetReadDeadline(linger)
 	_, _ = io.Copy(io.Discard, io.LimitReader(ses.raw, stanzaBound))
 	_ = ses.raw.Close()
 	ses.srv.log.Debug("connection closed", "session", ses.number, "account", ses.who())
