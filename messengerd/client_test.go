@@ -286,9 +286,11 @@ func (c *client) startTLS() {
 	}
 }
 
-func (c *client) handshake(name string) error {
+func (c *client) handshake(name string) error { return c.handshakeWith(c.server.CAPEM(), name) }
+
+func (c *client) handshakeWith(ca []byte, name string) error {
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(c.server.CAPEM())
+	roots.AppendCertsFromPEM(ca)
 	conn := tls.Client(c.conn, &tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12})
 	_ = c.conn.SetDeadline(time.Now().Add(patience))
 	if err := conn.Handshake(); err != nil {
