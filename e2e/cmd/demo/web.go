@@ -21,7 +21,7 @@ type site struct {
 	done   chan struct{}
 }
 
-// startWebClient builds Hydrogen (npm packages of the committed lock file, bundled by vite) and serves it,
+// startWebClient builds Hydrogen (npm packages of the committed lock file, bundled by esbuild) and serves it,
 // pointed at the homeserver.
 func startWebClient(ctx context.Context, out *screen, homeserver string) (*site, error) {
 	npm, err := exec.LookPath("npm")
@@ -63,7 +63,7 @@ func buildWebClient(ctx context.Context, out *screen, npm, dir string) error {
 	}
 	defer unlock()
 	if newer(filepath.Join(dir, "dist", "index.html"), filepath.Join(dir, "package-lock.json"), filepath.Join(dir, "src", "main.js"),
-		filepath.Join(dir, "index.html"), filepath.Join(dir, "vite.config.js")) {
+		filepath.Join(dir, "index.html"), filepath.Join(dir, "build.mjs")) {
 		return nil
 	}
 	out.step("Building the browser client")

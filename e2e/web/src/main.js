@@ -1,16 +1,14 @@
 // The demo's browser client: the whole of Hydrogen, put together from its SDK. The homeserver's address
 // is not known when this is built; the demo serves it as config.json.
 import { FeatureSet, Platform, RootViewModel, createNavigation, createRouter } from "hydrogen-view-sdk";
-import downloadSandbox from "hydrogen-view-sdk/download-sandbox.html?url";
-import worker from "hydrogen-view-sdk/main.js?url";
-import "hydrogen-view-sdk/assets/theme-element-light.css";
 
 const container = document.querySelector("#app");
 const platform = new Platform({
 	container,
-	assetPaths: { downloadSandbox, worker, serviceWorker: "sw.js" },
+	// build.mjs copies these beside the page.
+	assetPaths: { downloadSandbox: "download-sandbox.html", worker: "worker.js", serviceWorker: "sw.js" },
 	configURL: "config.json",
-	options: { development: import.meta.env.DEV },
+	options: { development: false },
 });
 
 async function start() {
