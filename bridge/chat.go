@@ -51,7 +51,7 @@ func (c *Connector) GetCapabilities() *bridgev2.NetworkGeneralCapabilities {
 }
 
 // longestText is the longest text that is taken, in bytes: beyond some thirty stanzas a text is a file.
-const longestText = 30 * messenger.MaxText
+const longestText = 30 * messenger.MaxBody
 
 // direct is the key of a login's chat with a contact.
 func (cl *Client) direct(contact networkid.UserID) networkid.PortalKey {

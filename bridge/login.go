@@ -99,7 +99,7 @@ func (p *loginProcess) complete(ctx context.Context, tokens oauth.Tokens) (*brid
 	return &bridgev2.LoginStep{
 		Type:         bridgev2.LoginStepTypeComplete,
 		StepID:       stepComplete,
-		Instructions: fmt.Sprintf("You are signed in as %s. Your chats appear as messages come in; see your contacts with the command `contacts`, and write to someone with `start-chat`.", bare),
+		Instructions: fmt.Sprintf("Successfully logged in as %s. Your chats appear as messages come in; see your contacts with the command `contacts`, and write to someone with `start-chat`.", bare),
 		CompleteParams: &bridgev2.LoginCompleteParams{
 			UserLoginID: login.ID,
 			UserLogin:   login,

@@ -92,6 +92,7 @@ func (m *Main) prepare(ctx context.Context) error {
 	if err = c.db.CheckKey(ctx, sealer); err != nil {
 		return fmt.Errorf("network.secret_key: %w", err)
 	}
+	m.Bridge.Commands = newCommandGuard(m.Bridge)
 	stablesend.Install(m.Matrix.AS)
 	c.inbox = inbox.New(inbox.Config{
 		Connector:  m.Matrix,

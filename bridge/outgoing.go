@@ -45,7 +45,7 @@ type submission struct {
 
 // submit splits the text into stanzas and stores them, together with the framework's row of the message, in one transaction.
 func (cl *Client) submit(ctx context.Context, s submission) error {
-	parts := messenger.Split(s.text, messenger.MaxText)
+	parts := messenger.Split(s.text, messenger.MaxBody)
 	if len(parts) == 0 {
 		return errNothingToSend
 	}

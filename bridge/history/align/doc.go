@@ -31,8 +31,9 @@
 //
 // Nothing is lost and nothing comes twice as long as the archive is complete, log and archive agree on the time within
 // five seconds after the offset, the offset is known within five seconds or shown by at least two messages of which no
-// other shift explains as many, and no text of one direction occurs within fifteen seconds on both sides of the tail's
-// beginning.
+// other shift explains as many, no text of one direction occurs within fifteen seconds on both sides of the tail's
+// beginning, and the text of an unconfirmed message does not come within two minutes from another client too, nor from
+// the bridge on another stream.
 //
 // # What nobody can tell, and what is done
 //

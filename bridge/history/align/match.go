@@ -5,6 +5,7 @@ import "time"
 // Costs of a matching and the times they depend on; the package's documentation explains them.
 const (
 	tight     = 5 * time.Second   // agreement of times that is normal: transport, whole seconds
+	early     = 2 * time.Second   // how long before it was written an unconfirmed message may be seen: whole seconds
 	edge      = 10 * time.Second  // beyond this a message from before the tail is not looked for in it
 	tolerance = 120 * time.Second // beyond this two messages are never the same
 
@@ -90,13 +91,16 @@ func (m *matching) earliest(p *problem, units []*unit) {
 		}
 	}
 	for k, u := range units {
-		if _, ok := found[u]; ok || u.certain || p.truncated && !u.first.After(m.begin) {
-			// The last is one that the tail need not show.
+		if _, ok := found[u]; ok || u.certain {
 			continue
 		}
 		for _, later := range units[k+1:] {
 			i, ok := found[later]
 			if !ok || later.certain || later.class != u.class || p.stream(later) != p.stream(u) {
+				continue
+			}
+			if p.truncated && !u.first.After(m.begin) && later.first.After(m.begin) {
+				// The tail need not show the earlier one: it may have arrived all the same.
 				continue
 			}
 			if _, ok := pair(u, p.archive[i]); ok {
@@ -269,7 +273,7 @@ func pair(u *unit, e Entry) (cost float64, ok bool) {
 	switch {
 	case e.Time.Before(u.first):
 		apart = u.first.Sub(e.Time)
-		if !u.certain && apart > tight {
+		if !u.certain && apart > early {
 			// It was not there before it was written.
 			return 0, false
 		}

@@ -180,8 +180,8 @@ func (w *world) certain() bool {
 			case w.truncated && a.tail < 0 && a.fate != lost && b.tail >= 0 && apart.Abs() <= 15*time.Second:
 				// The same text on both sides of the tail's beginning.
 				return false
-			case w.truncated && a.fate == arrived && a.tail < 0 && b.fate == missed && b.tail >= 0 && b.had-a.wrote < tolerance+tight:
-				// An unconfirmed message that was pushed out, and its text in another client afterwards.
+			case w.truncated && a.fate == arrived && a.tail < 0 && b.fate != live && b.tail >= 0 && b.had-a.wrote < tolerance+tight:
+				// An unconfirmed message that was pushed out, and its text in the tail, from another client or unconfirmed too.
 				return false
 			case a.fate == lost && b.fate == missed && b.had > a.wrote-2*tight && b.had < a.wrote+tolerance+2*tight:
 				// An unconfirmed message that did not arrive, and its text in another client afterwards.
@@ -189,8 +189,8 @@ func (w *world) certain() bool {
 			case a.fate == lost && b.fate == arrived && b.number > a.number && b.wrote < a.wrote+tolerance+2*tight:
 				// Of two unconfirmed ones with one text only the later one arrived.
 				return false
-			case a.fate == lost && b.fate == arrived && w.truncated && b.had-w.in[0].had < 4*tight && b.had > a.wrote-tight:
-				// Only the earlier one arrived, and just where the tail begins.
+			case a.fate == lost && b.fate == arrived && w.truncated && b.wrote-w.in[0].had < 2*tight && b.had > a.wrote-tight:
+				// Only the earlier one arrived, late, and was written before the tail's beginning.
 				return false
 			}
 		}

@@ -1,0 +1,122 @@
+package bridge
+
+import (
+	"fmt"
+	"strings"
+
+	"maunium.net/go/mautrix/bridgev2/commands"
+
+	"matrix-messenger/database"
+)
+
+// requestCommands are the commands about contact requests (design.md section 5).
+func (c *Connector) requestCommands() []commands.CommandHandler {
+	return []commands.CommandHandler{
+		&commands.FullHandler{
+			Func: c.commandRequests, Name: "requests", RequiresLogin: true,
+			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_]", Description: "List contact requests that wait for an answer: other people's, and yours."},
+		},
+		&commands.FullHandler{
+			Func: func(ce *commands.Event) { c.commandDecide(ce, true) }, Name: "accept", RequiresLogin: true,
+			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_] <_who_>", Description: "Accept somebody's contact request."},
+		},
+		&commands.FullHandler{
+			Func: func(ce *commands.Event) { c.commandDecide(ce, false) }, Name: "decline", RequiresLogin: true,
+			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_] <_who_>", Description: "Decline somebody's contact request. They can ask again later."},
+		},
+	}
+}
+
+// requestState says how a request stands, in the words of the list.
+func requestState(row database.Request) string {
+	switch {
+	case row.Direction == database.RequestOut && row.NotifiedAt.IsZero():
+		return "your request, not sent yet"
+	case row.Direction == database.RequestOut:
+		return "your request, not answered yet"
+	case row.State == database.RequestPending:
+		return "wants to be your contact"
+	case row.State == database.RequestAccepting:
+		return "accepted, Messenger is still to be told"
+	}
+	return "declined, Messenger is still to be told"
+}
+
+func (c *Connector) commandRequests(ce *commands.Event) {
+	inChat := ce.Portal
+	ce.Portal = nil
+	clients := c.logins(ce)
+	ce.Portal = inChat
+	var lines []string
+	for _, client := range clients {
+		rows, err := c.db.Request.List(ce.Ctx, client.id(), "", "")
+		if err != nil {
+			ce.Log.Err(err).Msg("The requests cannot be read")
+			ce.Reply("The requests cannot be read at the moment. Please try again in a minute.")
+			return
+		}
+		lines = append(lines, heading(client, clients)...)
+		open := 0
+		for _, row := range rows {
+			if decided(row) {
+				continue
+			}
+			open++
+			line := fmt.Sprintf("%s — %s — %s", oneLine(client.people.name(ce.Ctx, row.JID)), row.JID, requestState(row))
+			if row.Text != "" {
+				line += " (“" + oneLine(clip(row.Text, 200)) + "”)"
+			}
+			lines = append(lines, line)
+		}
+		if open == 0 {
+			lines = append(lines, "No contact request waits for an answer.")
+		}
+	}
+	replyLines(ce, lines)
+}
+
+// commandDecide is `accept` and `decline`.
+func (c *Connector) commandDecide(ce *commands.Event, accept bool) {
+	var all []candidate
+	for _, client := range c.logins(ce) {
+		askers, err := client.people.askers(ce.Ctx)
+		if err != nil {
+			ce.Log.Err(err).Msg("The requests cannot be read")
+			ce.Reply("The requests cannot be read at the moment. Please try again in a minute.")
+			return
+		}
+		all = append(all, askers...)
+	}
+	if strings.TrimSpace(ce.RawArgs) == "" && ce.Portal == nil && len(all) == 0 {
+		ce.Reply("No contact request waits for an answer.")
+		return
+	}
+	found, err := who(ce, all, ce.RawArgs, "undecided contact request from somebody")
+	if err != nil {
+		ce.ReplyAdvanced(err.Error(), false, false)
+		return
+	}
+	moved, err := found.client.people.decide(ce.Ctx, found.jid, accept)
+	if err != nil {
+		ce.Log.Err(err).Msg("The answer to a request could not be stored")
+		ce.Reply("Your answer could not be stored. Please try again in a minute.")
+		return
+	}
+	ce.ReplyAdvanced(decisionText(found, accept, moved, found.client.session() != nil), false, false)
+}
+
+// decisionText answers the user who has decided.
+func decisionText(who candidate, accept, moved, connected bool) string {
+	name := oneLine(who.name)
+	if !moved {
+		return "The request of " + name + " has been answered already."
+	}
+	later := ""
+	if !connected {
+		later = " There is no connection to Messenger at the moment; it will be told as soon as there is one, and you need not do anything."
+	}
+	if accept {
+		return name + " is now your contact, and your chat is ready." + later
+	}
+	return "You have declined the request of " + name + ". They can ask again later." + later
+}

@@ -1,0 +1,86 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"maunium.net/go/mautrix/bridgev2/commands"
+
+	"matrix-messenger/database"
+)
+
+// candidate is somebody whom <who> in a command may mean.
+type candidate struct {
+	client *Client
+	jid    string
+	name   string
+	email  string
+}
+
+// means tells whether the text names the candidate: by JID, e-mail address or name, in any letter case.
+func (c candidate) means(text string) bool {
+	return strings.EqualFold(c.jid, text) || c.email != "" && strings.EqualFold(c.email, text) || strings.EqualFold(oneLine(c.name), oneLine(text))
+}
+
+// who finds the one candidate that a command means. Without a text it is the contact of the room, if the command was written in one. The error is a sentence for the user.
+func who(ce *commands.Event, all []candidate, text, kind string) (candidate, error) {
+	text = strings.TrimPrefix(strings.TrimSpace(text), "xmpp:")
+	if text == "" && ce.Portal != nil {
+		text = string(ce.Portal.ID)
+	}
+	if text == "" {
+		return candidate{}, fmt.Errorf("Please say whom you mean: a Messenger address, an e-mail address, or a name that only one person has, for example `%s someone@example.com`.", ce.Command) //nolint:staticcheck // a sentence for people
+	}
+	var found []candidate
+	for _, c := range all {
+		if c.means(text) {
+			found = append(found, c)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return candidate{}, fmt.Errorf("There is no %s called “%s”. Please use the address or the name as the list shows it.", kind, clip(oneLine(text), 100)) //nolint:staticcheck // a sentence for people
+	}
+	lines := make([]string, len(found))
+	for i, c := range found {
+		lines[i] = c.jid + " (account " + c.client.id() + ")"
+	}
+	return candidate{}, fmt.Errorf("“%s” may mean any of these; please use the address, and put the account before it if that is not enough:\n%s", clip(oneLine(text), 100), strings.Join(lines, "\n")) //nolint:staticcheck // a sentence for people
+}
+
+// askers are the people whose requests the user can answer.
+func (p *people) askers(ctx context.Context) ([]candidate, error) {
+	rows, err := p.cl.c.db.Request.List(ctx, p.cl.id(), database.RequestIn, database.RequestPending)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]candidate, len(rows))
+	for i, row := range rows {
+		contact, _, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), row.JID)
+		if err != nil {
+			return nil, err
+		}
+		contact.JID = row.JID
+		if contact.Nick == "" {
+			contact.Nick = row.Nick
+		}
+		all[i] = candidate{client: p.cl, jid: row.JID, name: plainName(contact), email: contact.Email}
+	}
+	return all, nil
+}
+
+// known are all people of the account whom a command can mean.
+func (p *people) known(ctx context.Context) ([]candidate, error) {
+	contacts, err := p.cl.c.db.Contact.List(ctx, p.cl.id())
+	if err != nil {
+		return nil, err
+	}
+	all := make([]candidate, len(contacts))
+	for i, c := range contacts {
+		all[i] = candidate{client: p.cl, jid: c.JID, name: plainName(c), email: c.Email}
+	}
+	return all, nil
+}

@@ -1,0 +1,79 @@
+package doctor
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"go.mau.fi/util/dbutil"
+
+	"matrix-messenger/database"
+)
+
+// database opens the database and looks whether this program can work with it. A SQLite file that is not there yet is not made.
+func (d *doctor) database(ctx context.Context) {
+	const check = "database"
+	cfg := d.setup.framework.Database
+	if file, ok := sqliteFile(cfg.Type, cfg.URI); ok {
+		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+			d.newFile(check, file)
+			return
+		}
+	}
+	cfg.MaxOpenConns, cfg.MaxIdleConns = 1, 1
+	db, err := dbutil.NewFromConfig("matrix-messenger", cfg, dbutil.ZeroLogger(zerolog.Nop()))
+	if err == nil {
+		defer func() { _ = db.Close() }()
+		err = db.RawDB.PingContext(ctx)
+	}
+	if err != nil {
+		d.fail(check, fmt.Sprintf("The database cannot be opened: %v.", err), "Check database.type and database.uri, and that the file or server can be reached with these rights.")
+		return
+	}
+	var version int
+	err = db.QueryRow(ctx, "SELECT version FROM "+database.VersionTable).Scan(&version)
+	switch {
+	case errors.Is(err, sql.ErrNoRows), err != nil && missingTable(err):
+		d.ok(check, "The database can be opened; the bridge will make its tables at its first start.")
+	case err != nil:
+		d.fail(check, fmt.Sprintf("The database cannot be read: %v.", err), "Check the database server or file.")
+	case version > database.Version():
+		d.fail(check, "The database was used by a newer version of the bridge.", "Install that version, or restore a backup from before the upgrade.")
+	default:
+		d.ok(check, "The database can be opened, and this program can work with it.")
+	}
+}
+
+func (d *doctor) newFile(check, file string) {
+	probe, err := os.CreateTemp(filepath.Dir(file), ".doctor-*")
+	if err != nil {
+		d.fail(check, fmt.Sprintf("The database %s is not there yet and cannot be made: %v.", file, err), "Make the directory, and let the bridge's user write there.")
+		return
+	}
+	_ = probe.Close()
+	_ = os.Remove(probe.Name())
+	d.ok(check, "The database %s will be made at the first start.", file)
+}
+
+// sqliteFile is the path in a SQLite address.
+func sqliteFile(kind, uri string) (string, bool) {
+	if !strings.HasPrefix(kind, "sqlite") {
+		return "", false
+	}
+	path, _, _ := strings.Cut(strings.TrimPrefix(uri, "file:"), "?")
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	return path, path != "" && path != ":memory:"
+}
+
+func missingTable(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "no such table") || strings.Contains(text, "does not exist")
+}

@@ -1,0 +1,217 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"matrix-messenger/database"
+	"matrix-messenger/xmppside"
+	"matrix-messenger/xmppside/iq"
+	wire "matrix-messenger/xmppside/presence"
+	"matrix-messenger/xmppside/roster"
+)
+
+// requestWorker brings what the table of requests says into Matrix and to the service: rooms for those who ask, answers for those who were answered, the user's own requests. Its
+// goroutine exists while there is something to do; what fails for a passing reason is tried again, what needs a session waits for the next one.
+type requestWorker struct {
+	mu      sync.Mutex
+	running bool
+	again   bool
+}
+
+// keepRequests is how long decided requests are remembered.
+const keepRequests = 30 * 24 * time.Hour
+
+// kick makes sure that the table is looked through. It returns at once.
+func (p *people) kick() {
+	p.worker.mu.Lock()
+	defer p.worker.mu.Unlock()
+	if p.worker.running {
+		p.worker.again = true
+		return
+	}
+	p.worker.running = true
+	p.cl.c.spawn(p.workRequests)
+}
+
+func (p *people) workRequests(ctx context.Context) {
+	ctx = p.cl.log.WithContext(ctx)
+	for attempt := 0; ctx.Err() == nil && p.cl.IsLoggedIn(); {
+		err := p.requestRound(ctx)
+		if err == nil {
+			attempt = 0
+			if p.restRequests(false) {
+				return
+			}
+			continue
+		}
+		attempt++
+		p.cl.log.Warn().Err(err).Int("attempt", attempt).Msg("A contact request could not be handled yet")
+		if !sleep(ctx, backoff(attempt)) {
+			break
+		}
+	}
+	p.restRequests(true)
+}
+
+// restRequests ends the worker unless something has come in meanwhile.
+func (p *people) restRequests(force bool) bool {
+	p.worker.mu.Lock()
+	defer p.worker.mu.Unlock()
+	if p.worker.again && !force {
+		p.worker.again = false
+		return false
+	}
+	p.worker.running, p.worker.again = false, false
+	return true
+}
+
+// requestRound does everything that can be done now. A request that fails does not keep the others from their turn.
+func (p *people) requestRound(ctx context.Context) error {
+	rows, err := p.cl.c.db.Request.List(ctx, p.cl.id(), "", "")
+	if err != nil {
+		return err
+	}
+	var problems []error
+	var pending []database.Request
+	for _, row := range rows {
+		if row.Direction == database.RequestIn && row.State == database.RequestPending {
+			pending = append(pending, row)
+			continue
+		}
+		problems = append(problems, p.stepRequest(ctx, row))
+	}
+	problems = append(problems, p.inviteAll(ctx, pending))
+	return errors.Join(problems...)
+}
+
+// stepRequest takes one request that is not waiting for the user one step further.
+func (p *people) stepRequest(ctx context.Context, row database.Request) error {
+	session := p.cl.session()
+	switch {
+	case row.Direction == database.RequestOut:
+		if row.State == database.RequestPending && row.NotifiedAt.IsZero() && session != nil {
+			return p.tellAsked(ctx, session, row)
+		}
+	case row.State == database.RequestDeclining, row.State == database.RequestWithdrawn, row.State == database.RequestDeclined:
+		if row.RoomID != "" {
+			if err := p.closeRequestRoom(ctx, row); err != nil {
+				return err
+			}
+		}
+		if row.State == database.RequestDeclining && session != nil {
+			return p.tellDeclined(ctx, session, row)
+		}
+	case row.State == database.RequestAccepting && session != nil:
+		return p.tellAccepted(ctx, session, row)
+	}
+	if decided(row) && time.Since(row.UpdatedAt) > keepRequests {
+		return p.cl.c.db.Request.Delete(ctx, row.LoginID, row.JID, row.Direction)
+	}
+	return nil
+}
+
+// tellAccepted tells the service of an accepted request: `subscribed`, and `subscribe` for the other direction. All of it may be sent again after a break; the service's
+// tables make repeats harmless. The contact is only put on the list when that did not happen by itself, because a set for somebody who is on it is refused.
+func (p *people) tellAccepted(ctx context.Context, session *xmppside.Session, row database.Request) error {
+	if err := session.SendSubscription(ctx, wire.Subscribed, row.JIDAsSent, "", ""); err != nil {
+		return err
+	}
+	if err := session.SendSubscription(ctx, wire.Subscribe, row.JIDAsSent, p.ownName(ctx, session), ""); err != nil {
+		return err
+	}
+	if err := session.Barrier(ctx); err != nil {
+		return err
+	}
+	if err := p.ensureListed(ctx, session, row); err != nil {
+		return err
+	}
+	if _, err := p.cl.c.db.Request.Decide(ctx, row.LoginID, row.JID, row.Direction, database.RequestAccepted, database.RequestAccepting); err != nil {
+		return err
+	}
+	p.kick() // an answer makes room for another invite
+	p.pictures.want(row.JID)
+	if row.RoomID == "" {
+		p.makeRooms(ctx, []string{row.JID})
+		return nil
+	}
+	return p.endMessageRequest(ctx, row)
+}
+
+// ensureListed puts a contact on the list unless it is there. A refusal is not fatal as long as the subscription stands (messenger-protocol.md 6.2).
+func (p *people) ensureListed(ctx context.Context, session *xmppside.Session, row database.Request) error {
+	contact, _, err := p.cl.c.db.Contact.Get(ctx, row.LoginID, row.JID)
+	if err != nil || contact.InRoster {
+		return err
+	}
+	address, err := jid.Parse(row.JIDAsSent)
+	if err != nil {
+		return nil //nolint:nilerr // what the service sent as a sender is an address
+	}
+	if err = roster.Add(ctx, session, address, ""); err != nil && !iq.Answered(err) {
+		return err
+	} else if err != nil {
+		p.cl.log.Info().Err(err).Msg("The service did not put a contact on the list")
+	}
+	return nil
+}
+
+func (p *people) tellDeclined(ctx context.Context, session *xmppside.Session, row database.Request) error {
+	if err := session.SendSubscription(ctx, wire.Unsubscribed, row.JIDAsSent, "", ""); err != nil {
+		return err
+	}
+	if err := session.Barrier(ctx); err != nil {
+		return err
+	}
+	_, err := p.cl.c.db.Request.Decide(ctx, row.LoginID, row.JID, row.Direction, database.RequestDeclined, database.RequestDeclining)
+	p.kick()
+	return err
+}
+
+// tellAsked sends the user's own request: on the list by JID, then `subscribe` with the own name.
+func (p *people) tellAsked(ctx context.Context, session *xmppside.Session, row database.Request) error {
+	address, err := jid.Parse(row.JIDAsSent)
+	if err != nil {
+		return p.answered(ctx, row.JID, database.RequestDeclined, noticeAddRefused)
+	}
+	added := roster.Add(ctx, session, address, "")
+	if added != nil && !iq.Answered(added) {
+		return added
+	}
+	if err = session.SendSubscription(ctx, wire.Subscribe, row.JIDAsSent, p.ownName(ctx, session), ""); err != nil {
+		return err
+	}
+	if err = session.Barrier(ctx); err != nil {
+		return err
+	}
+	// The service's pushes came before its answer to the barrier, so what it made of the request is known.
+	contact, _, err := p.cl.c.db.Contact.Get(ctx, row.LoginID, row.JID)
+	if err != nil {
+		return err
+	}
+	if iq.Refused(added) && contact.Ask == "" && !isContact(contact) {
+		p.cl.log.Info().Err(added).Msg("The service does not let a contact be added")
+		return p.answered(ctx, row.JID, database.RequestDeclined, noticeAddRefused)
+	}
+	return p.cl.c.db.Request.MarkNotified(ctx, row.LoginID, row.JID, row.Direction)
+}
+
+// onState looks the table through when a session begins.
+func (p *people) onState(ev xmppside.StateEvent) {
+	if ev.State == xmppside.Online {
+		p.kick()
+	}
+}
+
+// decided tells that nothing more is to be done about a request.
+func decided(row database.Request) bool {
+	switch row.State {
+	case database.RequestAccepted, database.RequestDeclined, database.RequestWithdrawn:
+		return true
+	}
+	return false
+}
