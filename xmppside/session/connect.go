@@ -102,7 +102,7 @@ func (n *negotiation) connect(ctx context.Context, raw net.Conn) (*Stream, error
 	}
 	n.conn.setIdleDeadline(time.Time{})
 	s := &Stream{
-		opts: n.opts, conn: n.conn, in: n.in, jid: address,
+		opts: n.opts, conn: n.conn, raw: raw, in: n.in, jid: address,
 		bare:  strings.ToLower(address.Bare().String()),
 		queue: make(chan outgoing, queueLength), nudge: make(chan struct{}, 1),
 		closer: make(chan struct{}), done: make(chan struct{}),

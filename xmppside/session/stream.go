@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,7 @@ var (
 type Stream struct {
 	opts   Options
 	conn   *Conn
+	raw    net.Conn // beneath TLS
 	in     *xmlReader
 	jid    jid.JID
 	bare   string // own bare JID in lower case
@@ -211,15 +213,17 @@ func (s *Stream) Run(ctx context.Context, h Handler) *Failure {
 
 // end records why the stream ended and takes the connection down. For any goroutine, any number of times.
 func (s *Stream) end(f *Failure) {
+	conn := s.raw // without TLS's goodbye, which would wait for a peer that does not read
 	select {
 	case <-s.closer:
 		// Whatever ends a stream that is being closed, it ended because of that.
 		f = &Failure{Cause: Closed, Err: f}
+		conn = s.conn
 	default:
 	}
 	s.fail.set(f)
 	s.table.endOnce.Do(func() { close(s.done) })
-	_ = s.conn.Close() // the failure that matters is recorded
+	_ = conn.Close() // the failure that matters is recorded
 }
 
 // self says whether an IQ's sender may speak for the own account: none, the own JID, or the domain
