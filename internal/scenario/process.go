@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -38,7 +40,8 @@ func launch(config, logFile string) (*bridgeProcess, error) {
 		return nil, err
 	}
 	cmd := exec.Command(program, "-c", config, "--no-update")
-	cmd.Env = append(os.Environ(), childEnv+"=1")
+	// Races are judged by what the output says of them (see defects), not by the exit status.
+	cmd.Env = append(os.Environ(), childEnv+"=1", "GORACE=exitcode=0")
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.ExtraFiles = []*os.File{readyWrite}
 	stdin, err := cmd.StdinPipe()
@@ -117,20 +120,46 @@ func (p *bridgeProcess) kill() {
 	_ = p.stdin.Close()
 }
 
-// crash matches what a program writes that has a defect, whatever else it does.
-var crash = regexp.MustCompile(`WARNING: DATA RACE|(?m)^panic: |(?m)^fatal error: |"message":"Panic|panicked`)
+var (
+	// crash matches what a program writes that has a defect, whatever else it does.
+	crash = regexp.MustCompile(`(?m)^panic: |^fatal error: |"message":"Panic|panicked`)
+	race  = regexp.MustCompile(`(?s)WARNING: DATA RACE.*?\n==================`)
+	// accessed matches the function that made one of a race's two accesses.
+	accessed = regexp.MustCompile(`(?i)(?:previous )?(?:atomic )?(?:read|write) at 0x[0-9a-f]+ by .*:\n\s+(\S+)\(`)
+)
 
-// defects are the places in the bridge's output that show a crash or a data race.
-func defects(logFile string) []string {
+// framework is where races are not ours to mend.
+var framework = []string{"maunium.net/", "go.mau.fi/"}
+
+// defects are the crashes and data races that the bridge's output shows. Races between two accesses of the framework's own code are
+// listed apart.
+func defects(logFile string) (ours, frameworks []string) {
 	output, err := os.ReadFile(logFile)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	var found []string
 	for _, at := range crash.FindAllIndex(output, 5) {
-		found = append(found, string(output[at[0]:min(at[0]+3000, len(output))]))
+		ours = append(ours, string(output[at[0]:min(at[0]+3000, len(output))]))
 	}
-	return found
+	for _, report := range race.FindAllString(string(output), 20) {
+		if withinFramework(report) {
+			frameworks = append(frameworks, report)
+		} else {
+			ours = append(ours, report)
+		}
+	}
+	return ours, frameworks
+}
+
+func withinFramework(report string) bool {
+	sides := accessed.FindAllStringSubmatch(report, -1)
+	for _, side := range sides {
+		inside := slices.ContainsFunc(framework, func(prefix string) bool { return strings.HasPrefix(side[1], prefix) })
+		if !inside {
+			return false
+		}
+	}
+	return len(sides) > 0
 }
 
 // tail is the end of the bridge's output.

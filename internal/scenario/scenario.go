@@ -113,8 +113,12 @@ func (s *Scenario) close() {
 	if err := s.Service.Close(); err != nil {
 		s.t.Errorf("closing the service: %v", err)
 	}
-	for _, defect := range defects(s.file("bridge.log")) {
+	ours, frameworks := defects(s.file("bridge.log"))
+	for _, defect := range ours {
 		s.t.Errorf("the bridge has a defect:\n%s", defect)
+	}
+	if len(frameworks) > 0 {
+		s.t.Logf("%d data races inside the framework; the first:\n%s", len(frameworks), frameworks[0])
 	}
 	if s.t.Failed() {
 		s.t.Logf("the end of the bridge's output:\n%s", tail(s.file("bridge.log"), 24_000))
