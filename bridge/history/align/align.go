@@ -104,9 +104,11 @@ const (
 // what is done where nobody can know.
 func Align(log []LogEntry, archive []Entry, opts Options) Result {
 	p := newProblem(log, archive, opts)
-	offset, known := p.estimate()
-	m := p.match(offset)
-	r := Result{Offset: offset, OffsetKnown: known}
+	m := p.estimate()
+	r := Result{Offset: m.offset, OffsetKnown: p.opts.OffsetKnown}
+	if measured, ok := p.measure(m); ok {
+		r.Offset, r.OffsetKnown = measured, true
+	}
 	for i, u := range m.of {
 		if u != nil {
 			r.Found = append(r.Found, Found{Index: p.firstIndex + i, Keys: p.keys(u)})

@@ -23,17 +23,17 @@
 // them is estimated first: the one given, and each that two messages of one class suggest, are tried out, and the one
 // under which everything together costs least is taken. An offset other than the one given costs too: 1.5 and a little
 // more the farther it is when the given one is only a guess, 4 when it is a measured one (OffsetKnown); less below ten
-// seconds, nothing below five. Without OffsetKnown
+// seconds and nothing below five for a guess, five and two for a measured one. Without OffsetKnown
 // it takes two messages to believe a new offset, or one that must be in the tail. The estimate comes back in the Result; a
 // caller does well to keep it for the next time.
 //
 // # What is certain
 //
 // Nothing is lost and nothing comes twice as long as the archive is complete, log and archive agree on the time within
-// five seconds after the offset, the offset is known within five seconds or shown by at least two messages of which no
+// five seconds after the offset, the offset is known within two seconds or shown by at least two messages of which no
 // other shift explains as many, no text of one direction occurs within fifteen seconds on both sides of the tail's
-// beginning, and the text of an unconfirmed message does not come within two minutes from another client too, nor from
-// the bridge on another stream.
+// beginning, and the text of an unconfirmed message does not come from another client too, less than a minute before or two
+// minutes after it, nor from the bridge on another stream.
 //
 // # What nobody can tell, and what is done
 //

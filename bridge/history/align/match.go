@@ -4,10 +4,10 @@ import "time"
 
 // Costs of a matching and the times they depend on; the package's documentation explains them.
 const (
-	tight     = 5 * time.Second   // agreement of times that is normal: transport, whole seconds
-	early     = 2 * time.Second   // how long before it was written an unconfirmed message may be seen: whole seconds
-	edge      = 10 * time.Second  // beyond this a message from before the tail is not looked for in it
-	tolerance = 120 * time.Second // beyond this two messages are never the same
+	tight     = 5 * time.Second        // agreement of times that is normal: transport, whole seconds
+	early     = accurate + time.Second // how long before it was written an unconfirmed message may be seen: whole seconds
+	edge      = 10 * time.Second       // beyond this a message from before the tail is not looked for in it
+	tolerance = 120 * time.Second      // beyond this two messages are never the same
 
 	costMissing = 1.0 // an archived message that matches nothing
 	costUnseen  = 3.0 // a certain message that the tail should show and does not

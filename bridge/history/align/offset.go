@@ -11,6 +11,9 @@ const (
 	// maxTried bounds how many offsets are tried out, those with most pairs behind them.
 	maxTried = 40
 
+	// accurate is how well a measured offset is known.
+	accurate = 2 * time.Second
+
 	// What a believed offset costs that is not the given one: as a guess, and as a measured one.
 	costShiftGuess = 1.5
 	costShiftKnown = 4.0
@@ -18,10 +21,9 @@ const (
 	costDistance = 0.5
 )
 
-// estimate finds the offset under which log and tail fit best, and whether it is measured now.
-func (p *problem) estimate() (offset time.Duration, known bool) {
-	given := p.opts.Offset
-	best := p.match(given)
+// estimate finds the matching that fits best under any offset.
+func (p *problem) estimate() *matching {
+	best := p.match(p.opts.Offset)
 	least := best.cost
 	for _, tried := range p.candidates() {
 		m := p.match(tried)
@@ -29,28 +31,31 @@ func (p *problem) estimate() (offset time.Duration, known bool) {
 			best, least = m, cost
 		}
 	}
-	// The pairs found tell it better than the one pair that suggested it.
-	if refined, ok := p.median(best); ok && refined != best.offset {
+	// The middle of all pairs tells it better than the one pair that suggested it.
+	if refined, ok := p.measure(best); ok && refined != best.offset {
 		if m := p.match(refined); m.cost+p.shiftCost(refined) <= least {
 			best = m
 		}
 	}
-	return best.offset, p.opts.OffsetKnown || best.pairs(p) >= 2
+	return best
 }
 
+// shiftCost is the cost of another offset than the given one. Nothing for what the clocks' ticks and the transport
+// explain, and from there up to the whole.
 func (p *problem) shiftCost(offset time.Duration) float64 {
 	shift := (offset - p.opts.Offset).Abs()
-	if shift <= tight {
-		return 0
-	}
-	cost := costShiftGuess
+	cost, free, whole := costShiftGuess, tight, edge
 	if p.opts.OffsetKnown {
-		cost = costShiftKnown
+		cost, free, whole = costShiftKnown, accurate, tight
 	}
-	if shift < edge {
-		return between(0, cost, shift, tight, edge)
+	switch {
+	case shift <= free:
+		return 0
+	case shift < whole:
+		return between(0, cost, shift, free, whole)
+	default:
+		return cost + between(0, costDistance, shift, whole, maxShift)
 	}
-	return cost + between(0, costDistance, shift, edge, maxShift)
 }
 
 // candidates are offsets that pairs of one class suggest, those that most archived messages agree on.
@@ -123,8 +128,9 @@ func (p *problem) strongest(pairs []suggestion) []time.Duration {
 	return offsets
 }
 
-// median is the middle one of the offsets of the pairs of a matching.
-func (p *problem) median(m *matching) (time.Duration, bool) {
+// measure takes the middle one of the offsets of a matching's pairs; ok is false with fewer than two of them that agree
+// with it.
+func (p *problem) measure(m *matching) (offset time.Duration, ok bool) {
 	var offsets []time.Duration
 	for i, u := range m.of {
 		if l := p.clocked(i, u); l != nil {
@@ -135,23 +141,20 @@ func (p *problem) median(m *matching) (time.Duration, bool) {
 		return 0, false
 	}
 	sort.Slice(offsets, func(i, j int) bool { return offsets[i] < offsets[j] })
-	return offsets[len(offsets)/2], true
-}
-
-// pairs counts the pairs that say something about the clocks and agree with the offset.
-func (m *matching) pairs(p *problem) int {
-	n := 0
-	for i, u := range m.of {
-		if l := p.clocked(i, u); l != nil && (p.archive[i].Time.Sub(l.Time)-m.offset).Abs() <= tight {
-			n++
+	offset = offsets[len(offsets)/2]
+	agree := 0
+	for _, o := range offsets {
+		if (o - offset).Abs() <= tight {
+			agree++
 		}
 	}
-	return n
+	return offset, agree >= 2
 }
 
-// clocked is the logged message of a pair whose two times are by different clocks, else nil.
+// clocked is the logged message of a pair whose times tell about the clocks: two different ones, and not that of an
+// unconfirmed message, which may have been long on its way.
 func (p *problem) clocked(i int, u *unit) *LogEntry {
-	if u == nil || p.archive[i].Time.IsZero() {
+	if u == nil || !u.certain || p.archive[i].Time.IsZero() {
 		return nil
 	}
 	if l := &p.log[u.entries[0]]; !l.Stamped {

@@ -183,8 +183,9 @@ func (w *world) certain() bool {
 			case w.truncated && a.fate == arrived && a.tail < 0 && b.fate != live && b.tail >= 0 && b.had-a.wrote < tolerance+tight:
 				// An unconfirmed message that was pushed out, and its text in the tail, from another client or unconfirmed too.
 				return false
-			case a.fate == lost && b.fate == missed && b.had > a.wrote-2*tight && b.had < a.wrote+tolerance+2*tight:
-				// An unconfirmed message that did not arrive, and its text in another client afterwards.
+			case a.fate == lost && b.fate == missed && b.had > a.wrote-capacity*tight && b.had < a.wrote+tolerance+2*tight:
+				// An unconfirmed message that did not arrive, and its text in another client afterwards; or before, when others
+				// with that text, each within the accuracy of times, lead from one to the other.
 				return false
 			case a.fate == lost && b.fate == arrived && b.number > a.number && b.wrote < a.wrote+tolerance+2*tight:
 				// Of two unconfirmed ones with one text only the later one arrived.
