@@ -16,12 +16,12 @@ var helpSection = commands.HelpSection{Name: "Messenger", Order: 15}
 
 // commands are the bot's commands of design.md section 5 beside the framework's own.
 func (c *Connector) commands() []commands.CommandHandler {
-	return []commands.CommandHandler{
+	return slices.Concat([]commands.CommandHandler{
 		&commands.FullHandler{
 			Func: c.commandStatus, Name: "status", RequiresLogin: true,
 			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_]", Description: "Show how your sessions are doing: state, since when, last problem."},
 		},
-	}
+	}, c.contactCommands(), c.requestCommands(), c.presenceCommands())
 }
 
 // logins are the clients that a command concerns: with several accounts, a login ID may come first in the arguments (it is then taken off); else, inside a chat, its

@@ -96,13 +96,20 @@ func (c *Connector) commandDecide(ce *commands.Event, accept bool) {
 		ce.ReplyAdvanced(err.Error(), false, false)
 		return
 	}
-	moved, err := found.client.people.decide(ce.Ctx, found.jid, accept)
+	state := database.RequestDeclining
+	if accept {
+		state = database.RequestAccepting
+	}
+	moved, err := found.client.people.settle(ce.Ctx, found.jid, state)
 	if err != nil {
 		ce.Log.Err(err).Msg("The answer to a request could not be stored")
 		ce.Reply("Your answer could not be stored. Please try again in a minute.")
 		return
 	}
 	ce.ReplyAdvanced(decisionText(found, accept, moved, found.client.session() != nil), false, false)
+	if moved {
+		found.client.people.carryOut(found.jid) // after the answer: declining removes the room, perhaps this one
+	}
 }
 
 // decisionText answers the user who has decided.

@@ -56,6 +56,8 @@ type Connector struct {
 	mu      sync.Mutex
 	clients map[networkid.UserLoginID]*Client
 
+	crowd crowd // what the accounts share about contacts
+
 	featuresOnce sync.Once
 	roomFeatures *event.RoomFeatures
 

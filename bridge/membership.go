@@ -9,9 +9,9 @@ import (
 )
 
 var (
-	_ bridgev2.MembershipHandlingNetworkAPI       = (*Client)(nil)
-	_ bridgev2.MessageRequestAcceptingNetworkAPI  = (*Client)(nil)
-	_ bridgev2.RoomNameHandlingNetworkAPI         = (*Client)(nil)
+	_ bridgev2.MembershipHandlingNetworkAPI      = (*Client)(nil)
+	_ bridgev2.MessageRequestAcceptingNetworkAPI = (*Client)(nil)
+	_ bridgev2.RoomNameHandlingNetworkAPI        = (*Client)(nil)
 )
 
 // HandleMatrixMembership implements bridgev2.MembershipHandlingNetworkAPI: while the contact's request is undecided, the user's joining accepts it, and leaving or rejecting the

@@ -18,10 +18,24 @@ import (
 type people struct {
 	cl *Client
 
+	pictures pictures
+	worker   requestWorker
+	rooms    roomMaker
+
 	refresh sync.Mutex // held while ghosts are brought up to date, so that it happens once at a time
+
+	mu      sync.Mutex          // held over what decides about requests
+	waiting map[string]struct{} // people whose requests are undecided; nil until read
+
+	self     sync.Mutex
+	nickname string // the own name, empty until known
 }
 
-func newPeople(cl *Client) *people { return &people{cl: cl} }
+func newPeople(cl *Client) *people {
+	p := &people{cl: cl}
+	p.pictures.p = p
+	return p
+}
 
 // rosterLoaded makes the roster that came at sign-in the known one.
 func (p *people) rosterLoaded(ctx context.Context, items []roster.Item) error {
@@ -126,6 +140,9 @@ func (p *people) userInfo(c database.Contact) *bridgev2.UserInfo {
 	if c.Email != "" {
 		info.Identifiers = append(info.Identifiers, "mailto:"+c.Email)
 	}
+	if c.PhotoHash != "" && c.AvatarMXC != "" {
+		info.Avatar = avatar(c.PhotoHash, c, nil)
+	}
 	return info
 }
 
@@ -136,6 +153,9 @@ func (cl *Client) GetUserInfo(ctx context.Context, ghost *bridgev2.Ghost) (*brid
 		return nil, err
 	}
 	contact.JID = string(ghost.ID)
+	// The ghost is about to be shown somewhere, perhaps for the first time.
+	cl.people.pictures.want(contact.JID)
+	cl.presence.show(contact.JID)
 	return cl.people.userInfo(contact), nil
 }
 

@@ -196,13 +196,16 @@ func (p *people) decide(ctx context.Context, who string, accept bool) (moved boo
 		state = database.RequestAccepting
 	}
 	moved, err = p.settle(ctx, who, state)
-	if moved && accept {
-		p.cl.inbound.kick(who)
-	}
 	if moved {
-		p.kick()
+		p.carryOut(who)
 	}
 	return moved, err
+}
+
+// carryOut gets going what follows from a decision.
+func (p *people) carryOut(who string) {
+	p.cl.inbound.kick(who)
+	p.kick()
 }
 
 // settle takes a request out of the undecided ones. The lock keeps a message that comes in meanwhile from being held for ever.

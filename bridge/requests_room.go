@@ -257,7 +257,6 @@ func (p *people) endMessageRequest(ctx context.Context, row database.Request) er
 	}
 	direct := bridgedb.RoomTypeDM
 	portal.UpdateInfo(ctx, &bridgev2.ChatInfo{Type: &direct, MessageRequest: new(false)}, nil, nil, time.Time{})
-	portal.UpdateBridgeInfo(ctx)
 	return nil
 }
 

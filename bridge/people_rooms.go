@@ -1,0 +1,88 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// roomMaker makes rooms for chats at a bounded pace. Its goroutine exists while there is something to make.
+type roomMaker struct {
+	mu      sync.Mutex
+	queue   []string
+	queued  map[string]bool
+	running bool
+}
+
+// makeRooms makes the rooms of chats that have none, in the background and no faster than limits.rooms_per_minute. Chats with people whose request is undecided are left out:
+// their rooms are invites.
+func (p *people) makeRooms(_ context.Context, chats []string) {
+	p.rooms.mu.Lock()
+	defer p.rooms.mu.Unlock()
+	for _, chat := range chats {
+		if p.rooms.queued[chat] {
+			continue
+		}
+		if p.rooms.queued == nil {
+			p.rooms.queued = map[string]bool{}
+		}
+		p.rooms.queued[chat] = true
+		p.rooms.queue = append(p.rooms.queue, chat)
+	}
+	if !p.rooms.running && len(p.rooms.queue) > 0 {
+		p.rooms.running = true
+		p.cl.c.spawn(p.workRooms)
+	}
+}
+
+// nextRoom takes a chat off the queue.
+func (p *people) nextRoom() (chat string, ok bool) {
+	p.rooms.mu.Lock()
+	defer p.rooms.mu.Unlock()
+	if len(p.rooms.queue) == 0 {
+		p.rooms.queue, p.rooms.queued, p.rooms.running = nil, nil, false
+		return "", false
+	}
+	chat, p.rooms.queue = p.rooms.queue[0], p.rooms.queue[1:]
+	delete(p.rooms.queued, chat)
+	return chat, true
+}
+
+func (p *people) workRooms(ctx context.Context) {
+	ctx = p.cl.log.WithContext(ctx)
+	pause := time.Minute / time.Duration(p.cl.c.Config.Limits.RoomsPerMinute)
+	for ctx.Err() == nil && p.cl.IsLoggedIn() {
+		chat, ok := p.nextRoom()
+		if !ok {
+			return
+		}
+		if made := p.makeRoom(ctx, chat); made && !sleep(ctx, pause) {
+			break
+		}
+	}
+	p.rooms.mu.Lock()
+	p.rooms.queue, p.rooms.queued, p.rooms.running = nil, nil, false
+	p.rooms.mu.Unlock()
+}
+
+// makeRoom makes one room; a failure that may pass is tried a few times. made is false when there was nothing to do.
+func (p *people) makeRoom(ctx context.Context, chat string) (made bool) {
+	for attempt := 1; attempt <= maxRefusals; attempt++ {
+		room, err := p.cl.portalRoom(ctx, chat)
+		if err == nil && (room != "" || p.isUndecided(ctx, chat)) {
+			return made
+		}
+		if err == nil {
+			made = true
+			err = p.cl.inbound.ensureRoom(ctx, portalKey(p.cl.login.ID, chat))
+		}
+		if err == nil {
+			return made
+		}
+		p.cl.log.Warn().Err(err).Msg("The room of a chat could not be made")
+		if !passing(err) || !sleep(ctx, backoff(attempt)) {
+			return made
+		}
+	}
+	return made
+}
