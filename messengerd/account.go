@@ -232,6 +232,7 @@ func (a *Account) register(ses *session) (condition string) {
 				return "resource-constraint"
 			}
 			ses.account, ses.bound = a, true
+			ses.owner.Store(a)
 			a.sessions[ses.resource] = ses
 			return ""
 		}

@@ -96,14 +96,6 @@ func (e *element) childText(space, name string) string {
 	return ""
 }
 
-// first is the first child, or nil.
-func (e *element) first() *element {
-	if len(e.children) == 0 {
-		return nil
-	}
-	return e.children[0]
-}
-
 // appendTo writes the element in the style of the gateway (protocol, section
 // 2.3): double quotes, " />" for empty elements, the namespace declared wherever
 // it differs from the parent's.

@@ -63,7 +63,11 @@ func (ses *session) openStream(stage string, features *element) error {
 	ses.q.mu.Lock()
 	ses.header = true
 	ses.q.mu.Unlock()
-	b := ses.headerBytes(h.attr("from"))
+	to := h.attr("from")
+	if to == "" {
+		to = ses.token // the bare JID, once it is known
+	}
+	b := ses.headerBytes(to)
 	b = features.appendTo(b, nsClient, styleOf(ses.srv.sw().XMLStyle))
 	ses.traceOut(b)
 	ses.sendBytes(b, nil)
@@ -85,9 +89,6 @@ func (ses *session) headerBytes(to string) []byte {
 	if form == "to" {
 		if to == "" {
 			to = ses.srv.domain // any content will do, clients have to ignore it
-			if ses.token != "" {
-				to = ses.token
-			}
 		}
 		b = appendAttr(b, "to", to)
 	}

@@ -36,6 +36,8 @@ type session struct {
 	expires  time.Time
 	since    time.Time
 
+	owner atomic.Pointer[Account] // account, for other goroutines
+
 	last atomic.Int64 // time of the last complete stanza, in Unix nanoseconds of the server's clock
 
 	// Guarded by account.mu.
@@ -179,11 +181,12 @@ func (ses *session) restore() {
 	ses.account.giveBack(back)
 }
 
+// who is the account's JID, "" before bind; any goroutine may ask.
 func (ses *session) who() string {
-	if ses.account == nil {
-		return ""
+	if a := ses.owner.Load(); a != nil {
+		return a.jid
 	}
-	return ses.account.jid
+	return ""
 }
 
 // send queues an element for the client; false when it cannot take any more.
