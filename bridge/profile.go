@@ -1,20 +1,21 @@
 package bridge
 
 import (
+	"matrix-messenger/bridge/config"
 	"matrix-messenger/xmppside"
 	"matrix-messenger/xmppside/messenger"
 )
 
-// profile says what service the accounts sign in to.
-func (c *Connector) profile() (xmppside.Profile, error) {
-	cas, err := c.Config.TLS.PEM()
+// Profile says what service the accounts of a configuration sign in to.
+func Profile(cfg *config.Config) (xmppside.Profile, error) {
+	cas, err := cfg.TLS.PEM()
 	if err != nil {
 		return xmppside.Profile{}, err
 	}
 	options := messenger.Options{
-		Domain: c.Config.Domain, Address: c.Config.Address, CAs: cas, Redirects: &c.Config.Redirects, Keepalive: c.Config.Keepalive.Of(),
+		Domain: cfg.Domain, Address: cfg.Address, CAs: cas, Redirects: &cfg.Redirects, Keepalive: cfg.Keepalive.Of(),
 	}
-	if names := c.Config.TLS.Names; names != nil {
+	if names := cfg.TLS.Names; names != nil {
 		options.CertNames = append([]string{}, *names...) // not nil: an empty list accepts no other name
 	}
 	return messenger.NewProfile(options)

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -36,14 +35,13 @@ func (d *doctor) database(ctx context.Context) {
 		d.fail(check, fmt.Sprintf("The database cannot be opened: %v.", err), "Check database.type and database.uri, and that the file or server can be reached with these rights.")
 		return
 	}
-	var version int
-	err = db.QueryRow(ctx, "SELECT version FROM "+database.VersionTable).Scan(&version)
+	version, err := database.Version(ctx, db)
 	switch {
-	case errors.Is(err, sql.ErrNoRows), err != nil && missingTable(err):
-		d.ok(check, "The database can be opened; the bridge will make its tables at its first start.")
 	case err != nil:
 		d.fail(check, fmt.Sprintf("The database cannot be read: %v.", err), "Check the database server or file.")
-	case version > database.Version():
+	case version == 0:
+		d.ok(check, "The database can be opened; the bridge will make its tables at its first start.")
+	case version > database.Latest:
 		d.fail(check, "The database was used by a newer version of the bridge.", "Install that version, or restore a backup from before the upgrade.")
 	default:
 		d.ok(check, "The database can be opened, and this program can work with it.")
@@ -71,9 +69,4 @@ func sqliteFile(kind, uri string) (string, bool) {
 		path = plain
 	}
 	return path, path != "" && path != ":memory:"
-}
-
-func missingTable(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "no such table") || strings.Contains(text, "does not exist")
 }

@@ -1,0 +1,27 @@
+package doctor
+
+import (
+	"context"
+
+	"matrix-messenger/bridge"
+	"matrix-messenger/xmppside"
+)
+
+// service goes the way of a sign-in without a token: the checks dns, tls, redirect and service.
+func (d *doctor) service(ctx context.Context) {
+	profile, err := bridge.Profile(d.setup.network)
+	var service *xmppside.Service
+	if err == nil {
+		service, err = xmppside.NewService(profile, xmppside.ServiceOptions{ConnectsPerSecond: float64(d.setup.network.ConnectsPerSecond)})
+	}
+	if err != nil {
+		d.fail("dns", sentence(err), "Correct the key in the configuration.")
+		for _, check := range []string{"tls", "redirect", "service"} {
+			d.skip(check, "The configuration cannot be used for it.")
+		}
+		return
+	}
+	for _, r := range service.Probe(ctx) {
+		d.report(Result{Check: r.Check, Status: Status(r.Status), Message: r.Message, Remedy: r.Remedy})
+	}
+}
