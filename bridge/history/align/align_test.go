@@ -146,7 +146,8 @@ func TestWhatATailSays(t *testing.T) {
 		{name: "messages that crossed on the way", log: ">mine@10 <theirs@10.5", tail: "<theirs@10 >mine@10 <more@40", merged: "mine theirs +more"},
 		{name: "stored messages that came late", log: "<live@100 (<stored@50 >answer@120", tail: "<stored@50 <live@100 >own@110 >answer@120", merged: "live stored +own answer"},
 		{name: "late without a stamp", log: "<a@0 <b@95", tail: "<a@0 <b@10 <c@50", merged: "a b +c"},
-		{name: "an archive without times", log: "<a@0 >b@5", tail: "", merged: "a b"},
+		{name: "twice the same, late", log: "<ok@30 <ok@31", tail: "<ok@0 <x@0 <ok@1", opts: known, merged: "ok +x ok"},
+		{name: "three times the same, late", log: "<ok@30 <ok@31 <ok@33", tail: "<ok@0 <x@0 <ok@1 <y@2 <ok@3", opts: known, merged: "ok +x ok +y ok"},
 
 		{name: "an unconfirmed message that arrived", log: "<a@0 >b@5!", tail: "<a@0 >b@6", merged: "a b", arrived: "b"},
 		{name: "an unconfirmed message that arrived late", log: "<a@0 >b@5!", tail: "<a@0 >b@100", opts: known, merged: "a b", arrived: "b"},

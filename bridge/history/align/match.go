@@ -223,28 +223,7 @@ func (p *problem) matchClass(m *matching, logged []*unit, archived []int) float6
 			m.of[archived[a]] = logged[l]
 		}
 	}
-	p.untangle(m, archived)
 	return cost
-}
-
-// untangle makes pairs of one class stand in order where that costs nothing: if two messages of one text are logged in an
-// order, the archived ones in the same order are they.
-func (p *problem) untangle(m *matching, archived []int) {
-	for a, i := range archived {
-		for _, j := range archived[a+1:] {
-			u, v := m.of[i], m.of[j]
-			if u == nil || v == nil || u.entries[0] < v.entries[0] || u.certain != v.certain {
-				continue
-			}
-			c, ok := pair(v, p.archive[i])
-			d, okToo := pair(u, p.archive[j])
-			now, _ := pair(u, p.archive[i])
-			nowToo, _ := pair(v, p.archive[j])
-			if ok && okToo && c+d <= now+nowToo+1e-9 {
-				m.of[i], m.of[j] = v, u
-			}
-		}
-	}
 }
 
 func abs(n int) int {
