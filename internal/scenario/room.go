@@ -37,15 +37,58 @@ func (s *Scenario) Room(name string) id.RoomID {
 	return room.ID
 }
 
-// UserSends lets the user write to a contact in their room.
-func (s *Scenario) UserSends(name string, texts ...string) {
+// UserSends lets the user write to a contact in their room, and returns the last message's ID.
+func (s *Scenario) UserSends(name string, texts ...string) (last id.EventID) {
 	s.t.Helper()
 	room := s.Room(name)
 	for _, text := range texts {
-		if _, err := s.Alice.SendText(room, text); err != nil {
-			s.t.Fatal(err)
-		}
+		last = s.sent(s.Alice.SendText(room, text))
 	}
+	return last
+}
+
+func (s *Scenario) sent(eventID id.EventID, err error) id.EventID {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return eventID
+}
+
+// UserFormats sends a formatted message.
+func (s *Scenario) UserFormats(name, text, html string) id.EventID {
+	s.t.Helper()
+	return s.sent(s.Alice.SendHTML(s.Room(name), text, html))
+}
+
+// UserPosts sends any m.room.message, such as a file.
+func (s *Scenario) UserPosts(name string, content *event.MessageEventContent) id.EventID {
+	s.t.Helper()
+	return s.sent(s.Alice.Send(s.Room(name), content))
+}
+
+// UserReplies replies to a message in the room with a contact.
+func (s *Scenario) UserReplies(name string, to id.EventID, text string) id.EventID {
+	s.t.Helper()
+	return s.sent(s.Alice.Reply(s.Room(name), to, text))
+}
+
+// UserEdits replaces the text of an own message.
+func (s *Scenario) UserEdits(name string, target id.EventID, text string) id.EventID {
+	s.t.Helper()
+	return s.sent(s.Alice.Edit(s.Room(name), target, text))
+}
+
+// UserReacts reacts to a message.
+func (s *Scenario) UserReacts(name string, target id.EventID, key string) id.EventID {
+	s.t.Helper()
+	return s.sent(s.Alice.React(s.Room(name), target, key))
+}
+
+// UserDeletes redacts a message or a reaction.
+func (s *Scenario) UserDeletes(name string, target id.EventID) id.EventID {
+	s.t.Helper()
+	return s.sent(s.Alice.Redact(s.Room(name), target))
 }
 
 // said are the texts that the user's rooms show as the contact's.
@@ -60,17 +103,18 @@ func (s *Scenario) said(ghost id.UserID, room id.RoomID) []string {
 }
 
 // RoomShows waits until the room with a contact also shows these texts as the contact's, and checks that it shows everything so
-// far once and in order.
-func (s *Scenario) RoomShows(name string, texts ...string) {
+// far once and in order. It returns the last one.
+func (s *Scenario) RoomShows(name string, texts ...string) *homeserver.Event {
 	s.t.Helper()
 	c, ghost, room := s.contact(name), s.Ghost(name), s.Room(name)
 	c.shown = append(c.shown, texts...)
 	ctx, cancel := s.step()
 	defer cancel()
-	_, err := s.Alice.WaitMessage(ctx, room, countTo(len(c.shown), ghost))
+	last, err := s.Alice.WaitMessage(ctx, room, countTo(len(c.shown), ghost))
 	if all := s.said(ghost, room); err != nil || !slices.Equal(all, c.shown) {
 		s.t.Fatalf("the room with %s shows\n\t%s\ninstead of\n\t%s\n%v", name, strings.Join(all, "\n\t"), strings.Join(c.shown, "\n\t"), err)
 	}
+	return last
 }
 
 // countTo matches the n-th message of a sender. A wait offers a room's events again from its beginning after every change.

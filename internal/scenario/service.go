@@ -2,9 +2,9 @@ package scenario
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"matrix-messenger/messengerd"
 )
@@ -16,10 +16,14 @@ const (
 	userToken = "EwAoAwAAscenarioTOKENalice+/AAAA=="
 )
 
-// people are the contacts of the user, by name: e-mail, JID.
-var people = []struct{ name, email, jid, display string }{
-	{"mary", "mary@contoso.example", "2000@" + serviceDomain, "Mary"},
-	{"john", "john@contoso.example", "3000@" + serviceDomain, "John Doe"},
+// people are who has an account besides the user. A stranger is not the user's contact.
+var people = []struct {
+	name, email, jid, display string
+	stranger                  bool
+}{
+	{"mary", "mary@contoso.example", "2000@" + serviceDomain, "Mary", false},
+	{"john", "john@contoso.example", "3000@" + serviceDomain, "John Doe", false},
+	{"zoe", "zoe@contoso.example", "4000@" + serviceDomain, "Zoe", true},
 }
 
 // serviceConfig is the service with Alice and her contacts.
@@ -33,7 +37,9 @@ func (s *Scenario) serviceConfig() *messengerd.Config {
 	user := messengerd.AccountConfig{Email: userEmail, JID: "1000@" + serviceDomain, Name: "Alice", Password: "secret"}
 	for _, person := range people {
 		cfg.Accounts = append(cfg.Accounts, messengerd.AccountConfig{Email: person.email, JID: person.jid, Name: person.display, Contact: true})
-		user.Contacts = append(user.Contacts, messengerd.ContactConfig{Account: person.email, Subscription: "both"})
+		if !person.stranger {
+			user.Contacts = append(user.Contacts, messengerd.ContactConfig{Account: person.email, Subscription: "both"})
+		}
 	}
 	cfg.Accounts = append(cfg.Accounts, user)
 	cfg.Tokens = []messengerd.TokenConfig{{Account: userEmail, Token: userToken}}
@@ -115,16 +121,28 @@ func (s *Scenario) ConnectionBreaks() { s.Service.CutSessions(userEmail) }
 // SessionIsUp waits until the user has a session that has sent presence.
 func (s *Scenario) SessionIsUp() {
 	s.t.Helper()
-	s.within("the user's session", func(ctx context.Context) error {
+	s.awaitService("the user's session", func() bool {
+		return slices.ContainsFunc(s.User().Sessions(), func(info messengerd.SessionInfo) bool { return info.Presence })
+	})
+}
+
+// awaitService waits until something holds at the service. It looks after every element on a stream, and, as the service tells of
+// an element before it has acted on it, a moment later too.
+func (s *Scenario) awaitService(what string, holds func() bool) {
+	s.t.Helper()
+	s.within(what, func(ctx context.Context) error {
+		again := time.NewTicker(50 * time.Millisecond)
+		defer again.Stop()
 		for {
 			changed := s.traffic.next()
-			if slices.ContainsFunc(s.User().Sessions(), func(info messengerd.SessionInfo) bool { return info.Presence }) {
+			if holds() {
 				return nil
 			}
 			select {
 			case <-changed:
+			case <-again.C:
 			case <-ctx.Done():
-				return fmt.Errorf("not signed in at the service: %w", ctx.Err())
+				return ctx.Err()
 			}
 		}
 	})
