@@ -97,7 +97,7 @@ func (c *Connector) Start(ctx context.Context) error {
 	if err := c.db.EnsureIndexes(ctx); err != nil {
 		return bridgev2.DBUpgradeError{Section: "messenger", Err: fmt.Errorf("the framework's tables could not be indexed: %w", err)}
 	}
-	profile, err := c.profile()
+	profile, err := Profile(&c.Config)
 	if err != nil {
 		return err
 	}
