@@ -22,6 +22,7 @@ type room struct {
 	byID     map[id.EventID]int
 	typing   map[id.UserID]bool
 	receipts map[id.UserID]id.EventID
+	rewrites int // how many events a redaction has replaced
 }
 
 func (r *room) membership(user id.UserID) event.Membership {
@@ -180,6 +181,7 @@ func (s *Server) strip(r *room, redaction *Event) {
 	stripped.Content = json.RawMessage("{}")
 	stripped.Unsigned.RedactedBecause = redaction
 	r.timeline[index] = &stripped
+	r.rewrites++
 	if stripped.StateKey != nil && r.state[stateKey{stripped.Type, *stripped.StateKey}].ID == stripped.ID {
 		r.state[stateKey{stripped.Type, *stripped.StateKey}] = &stripped
 	}

@@ -355,3 +355,37 @@ func TestMediaAccountDataAndHistoryComeBackAsStored(t *testing.T) {
 		t.Errorf("unknown extension: %v", err)
 	}
 }
+
+func TestAWaitSeesWhatHappensAfterItBegan(t *testing.T) {
+	ctx := deadline(t)
+	hs := homeserver.Start(t, homeserver.Options{})
+	alice := hs.User("alice")
+	room := must(alice.CreateRoom(homeserver.RoomOptions{}))(t)
+	first := must(alice.SendText(room, "first"))(t)
+	waiting, found := make(chan struct{}), make(chan error, 2)
+	var once sync.Once
+	go func() {
+		_, err := alice.WaitEvent(ctx, room, func(ev *homeserver.Event) bool {
+			once.Do(func() { close(waiting) })
+			return ev.ID == first && ev.IsRedacted()
+		})
+		found <- err
+	}()
+	go func() {
+		_, err := alice.WaitText(ctx, room, "second")
+		found <- err
+	}()
+	<-waiting
+	must(alice.SendText(room, "second"))(t)
+	must(alice.Redact(room, first))(t)
+	for range 2 {
+		if err := <-found; err != nil {
+			t.Error(err)
+		}
+	}
+	short, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := alice.WaitText(short, room, "never"); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled wait returned %v", err)
+	}
+}

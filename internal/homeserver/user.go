@@ -228,17 +228,23 @@ func (u *User) Messages(roomID id.RoomID) []*Event {
 	return slices.DeleteFunc(u.Timeline(roomID), func(ev *Event) bool { return !ev.IsMessage() })
 }
 
-// WaitEvent waits for an event of the room that matches, past ones included.
+// WaitEvent waits for an event of the room that matches, past ones included. Each event is offered once, and all of them again
+// after a redaction.
 func (u *User) WaitEvent(ctx context.Context, roomID id.RoomID, match func(*Event) bool) (*Event, error) {
 	var found *Event
+	offered, rewrites := 0, 0
 	err := u.server.wait(ctx, "an event in "+roomID.String(), func() bool {
 		r := u.server.rooms[roomID]
 		if r == nil || r.membership(u.ID) == "" {
 			return false
 		}
-		if i := slices.IndexFunc(r.timeline, match); i >= 0 {
-			found = r.timeline[i]
+		if r.rewrites != rewrites {
+			offered, rewrites = 0, r.rewrites
 		}
+		if i := slices.IndexFunc(r.timeline[offered:], match); i >= 0 {
+			found = r.timeline[offered+i]
+		}
+		offered = len(r.timeline)
 		return found != nil
 	})
 	return found, err

@@ -117,7 +117,7 @@ func (s *Scenario) RoomShows(name string, texts ...string) *homeserver.Event {
 	return last
 }
 
-// countTo matches the n-th message of a sender. A wait offers a room's events again from its beginning after every change.
+// countTo matches the n-th message of a sender. A wait may offer an event more than once.
 func countTo(n int, sender id.UserID) func(*homeserver.Event) bool {
 	seen := map[id.EventID]bool{}
 	return func(ev *homeserver.Event) bool {
