@@ -40,6 +40,7 @@ type Account struct {
 	offline  []storedMessage
 	archive  map[string]*conversation
 	program  program
+	news     chan struct{} // closed at the next change, nil while nobody waits
 }
 
 // JID is the account's bare JID.
@@ -233,6 +234,7 @@ func (a *Account) register(ses *session) (condition string) {
 			}
 			ses.account, ses.bound = a, true
 			ses.owner.Store(a)
+			a.notify()
 			a.sessions[ses.resource] = ses
 			return ""
 		}
@@ -260,6 +262,7 @@ func (ses *session) detach() {
 	delete(a.sessions, ses.resource)
 	was := ses.show
 	ses.show = presence{known: was.known}
+	a.notify()
 	a.mu.Unlock()
 	if was.online {
 		a.tellContacts(ses.jid, presence{}, nil)

@@ -1,8 +1,6 @@
 package messengerd
 
-import (
-	"time"
-)
+import "time"
 
 // behave is the goroutine of an account's program that does something by
 // itself (configuration key behaviour). It ends with the server.
@@ -84,10 +82,8 @@ func (b *behave) script() {
 		return
 	}
 	for {
-		for !partner.anyOnline() {
-			if !b.pause(200 * time.Millisecond) {
-				return
-			}
+		if partner.WaitOnline(b.srv.ctx) != nil {
+			return
 		}
 		for _, step := range b.a.cfg.Script {
 			if !b.step(partner, step) {
@@ -143,12 +139,13 @@ func (b *behave) step(partner *Account, step ScriptStep) bool {
 	return true
 }
 
-// anyOnline says whether one of the account's sessions is online.
+// anyOnline says whether one of the account's sessions takes part and has been
+// given what waited for it.
 func (a *Account) anyOnline() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, ses := range a.sessions {
-		if ses.active() {
+		if ses.active() && ses.receives {
 			return true
 		}
 	}

@@ -171,3 +171,27 @@ func TestAChangeToAnUnknownValueChangesNothing(t *testing.T) {
 		t.Errorf("disco_info became %q", got)
 	}
 }
+
+func TestTheDocumentedQuickStartIsAGoodConfiguration(t *testing.T) {
+	document, err := os.ReadFile("../docs/messengerd.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(document), "## Quick start\n\n")
+	text, _, found := strings.Cut(rest, "\n    $ ")
+	if !found {
+		t.Fatal("there is no quick start")
+	}
+	cfg, err := messengerd.ParseConfig([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Certificate.CAFile = ""
+	s, err := messengerd.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if account, _ := s.Tokens().Lookup(cfg.Tokens[0].Token); account != s.Account("john@contoso.com").JID() {
+		t.Errorf("the token is of %q", account)
+	}
+}

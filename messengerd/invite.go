@@ -149,6 +149,7 @@ func (a *Account) subscribeIn(kind string, from *Account, inv invitation) {
 		a.pushItem(i)
 	}
 	a.tidy(i)
+	a.notify()
 	a.srv.changed()
 	a.mu.Unlock()
 	if was.shows() && !now.shows() {

@@ -419,3 +419,26 @@ func TestWaitReceivedEndsWithItsContext(t *testing.T) {
 		t.Error("no error although nothing arrived")
 	}
 }
+
+func TestAChangeOfAnAccountCanBeAwaited(t *testing.T) {
+	s := start(t, people())
+	a := s.Account(john)
+	waited := make(chan error)
+	go func() { waited <- a.WaitOnline(t.Context()) }()
+	c := online(t, s, john, "r")
+	if err := <-waited; err != nil {
+		t.Error(err)
+	}
+	go func() { waited <- a.Wait(t.Context(), func() bool { return len(a.Sessions()) == 0 }) }()
+	_ = c.conn.Close()
+	if err := <-waited; err != nil {
+		t.Error(err)
+	}
+	go func() {
+		waited <- a.Wait(t.Context(), func() bool { list := a.Contacts(); return list[len(list)-1].Invites })
+	}()
+	s.Account(anna).Invite(john, "", "")
+	if err := <-waited; err != nil {
+		t.Error(err)
+	}
+}

@@ -62,6 +62,7 @@ func (ses *session) setPresence(p presence) {
 	if !ses.active() {
 		ses.receives = false
 	}
+	a.notify()
 	a.mu.Unlock()
 	if begins {
 		a.introduce(ses)
@@ -107,6 +108,7 @@ func (a *Account) handOver(ses *session) {
 		}
 	}
 	ses.receives = true
+	a.notify()
 	if ses.show.priority >= 0 {
 		a.flushOffline(ses)
 	}

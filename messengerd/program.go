@@ -27,7 +27,6 @@ type program struct {
 	received []Received
 	count    int
 	typing   map[string]string // last chat state by bare JID
-	arrived  chan struct{}     // closed and replaced when something arrives
 	events   chan Received     // for the behaviour, nil without one
 }
 
@@ -43,7 +42,6 @@ func (p *program) init(cfg *AccountConfig) {
 	p.state = state
 	p.presence, _ = programPresence(state, cfg.Status)
 	p.typing = map[string]string{}
-	p.arrived = make(chan struct{})
 	if cfg.Behaviour != "" && cfg.Behaviour != "none" {
 		p.events = make(chan Received, 256)
 	}
@@ -83,8 +81,7 @@ func (a *Account) programReceives(m storedMessage) {
 	if len(p.received) > receivedBound {
 		p.received = append([]Received(nil), p.received[len(p.received)-receivedBound/2:]...)
 	}
-	close(p.arrived)
-	p.arrived = make(chan struct{})
+	a.notify()
 	if p.events != nil {
 		select {
 		case p.events <- r:
@@ -99,8 +96,7 @@ func (a *Account) programSeesTyping(from, state string) {
 		clear(a.program.typing)
 	}
 	a.program.typing[bareOf(from)] = state
-	close(a.program.arrived)
-	a.program.arrived = make(chan struct{})
+	a.notify()
 }
 
 // Typing is the last chat state that a contact's client sent to this account's
@@ -121,21 +117,17 @@ func (a *Account) Received() []Received {
 
 // WaitReceived waits until n messages have arrived in all, and gives those kept.
 func (a *Account) WaitReceived(ctx context.Context, n int) ([]Received, error) {
-	for {
+	count := 0
+	err := a.Wait(ctx, func() bool {
 		a.mu.Lock()
-		count, arrived := a.program.count, a.program.arrived
-		a.mu.Unlock()
-		if count >= n {
-			return a.Received(), nil
-		}
-		select {
-		case <-arrived:
-		case <-ctx.Done():
-			return a.Received(), fmt.Errorf("%d of %d messages arrived: %w", count, n, ctx.Err())
-		case <-a.srv.ctx.Done():
-			return a.Received(), fmt.Errorf("%d of %d messages arrived before the service closed", count, n)
-		}
+		defer a.mu.Unlock()
+		count = a.program.count
+		return count >= n
+	})
+	if err != nil {
+		err = fmt.Errorf("%d of %d messages arrived: %w", count, n, err)
 	}
+	return a.Received(), err
 }
 
 // resolve turns an e-mail address of an account into its JID.

@@ -80,6 +80,7 @@ func (a *Account) setItemIfNew(bare, name string, state subState, nick string) {
 
 // push sends a roster push to every resource that has fetched the roster; a.mu is held.
 func (a *Account) push(e *element) {
+	a.notify()
 	form := a.srv.sw().IQFrom.Push
 	for _, ses := range a.sessions {
 		if !ses.hasRoster {
@@ -97,6 +98,7 @@ func (a *Account) pushItem(i *item) {
 	if i.listed {
 		a.push(i.element())
 	} else {
+		a.notify()
 		a.srv.changed()
 	}
 }
