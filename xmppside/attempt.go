@@ -22,18 +22,36 @@ var errRoster = errors.New("the contact list did not come in time")
 
 // attempt connects, signs in, and stays until the session ends.
 func (a *Account) attempt(ctx context.Context) ended {
-	token, failed := a.getToken(ctx)
+	// Handshakes and certificates need a deep stack, a session that waits for stanzas does not: so they have a goroutine
+	// of their own, and its stack ends with it.
+	var stream *session.Stream
+	var host string
+	var failed *session.Failure
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		stream, host, failed = a.enter(ctx)
+	}()
+	<-done
 	if failed != nil {
 		return ended{failure: failed}
+	}
+	a.lastHost = host
+	return a.live(ctx, stream, host)
+}
+
+// enter gets a token and a signed-in stream.
+func (a *Account) enter(ctx context.Context) (*session.Stream, string, *session.Failure) {
+	token, failed := a.getToken(ctx)
+	if failed != nil {
+		return nil, "", failed
 	}
 	a.token, a.refused = token, ""
 	stream, host, failed := a.connect(ctx, token)
 	if failed != nil {
 		a.lastHost = ""
-		return ended{failure: failed}
 	}
-	a.lastHost = host
-	return a.live(ctx, stream, host)
+	return stream, host, failed
 }
 
 func (a *Account) getToken(ctx context.Context) (string, *session.Failure) {

@@ -13,6 +13,8 @@ const (
 	readBuffer = 2 << 10
 	// keepTap is the largest tap that is kept for the next stanza; a bigger one is given back.
 	keepTap = 16 << 10
+	// idleTap is the largest one that is kept while nothing comes.
+	idleTap = 1 << 10
 )
 
 // errSlow ends a stanza that does not arrive as a whole in time.
@@ -59,7 +61,7 @@ func (c *Conn) ReadByte() (byte, error) {
 		b := c.buf[c.r]
 		c.r++
 		if !c.inside {
-			if b == ' ' || b == '\n' || b == '\r' || b == '\t' {
+			if isSpace(b) {
 				continue
 			}
 			c.inside = true
@@ -71,6 +73,25 @@ func (c *Conn) ReadByte() (byte, error) {
 		return b, nil
 	}
 }
+
+// Wait waits for the next stanza's first byte. It is called before the decoder, whose many calls would keep the waiting
+// goroutine's stack deep.
+func (c *Conn) Wait() error {
+	for !c.inside {
+		if c.r == c.w {
+			if err := c.fill(); err != nil {
+				return err
+			}
+		}
+		if !isSpace(c.buf[c.r]) {
+			return nil
+		}
+		c.r++
+	}
+	return nil
+}
+
+func isSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\r' || b == '\t' }
 
 // Read implements io.Reader for the decoder's sake; it never gives more than one byte.
 func (c *Conn) Read(p []byte) (int, error) {
@@ -87,6 +108,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // fill reads from the network, with the deadline that fits.
 func (c *Conn) fill() error {
+	if !c.inside && cap(c.tap) > idleTap {
+		c.tap = nil // ten thousand idle sessions hold no memory for stanzas
+	}
 	switch {
 	case c.inside && !c.watch:
 		c.watch = true

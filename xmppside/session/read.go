@@ -15,6 +15,9 @@ const unavailable = "service-unavailable"
 // read is the reader: it hands on stanza after stanza until something ends the stream.
 func (s *Stream) read(ctx context.Context, h Handler) error {
 	for {
+		if err := s.conn.Wait(); err != nil {
+			return err
+		}
 		start, err := s.in.next()
 		if err != nil {
 			return err

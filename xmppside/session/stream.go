@@ -17,7 +17,7 @@ import (
 )
 
 // queueLength is how many stanzas wait for the writer at most; then Send waits.
-const queueLength = 32
+const queueLength = 16
 
 var (
 	// ErrTooLong says that a stanza is longer than the service takes; nothing of it was sent.
