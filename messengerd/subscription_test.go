@@ -73,7 +73,7 @@ func TestEveryCellOfTheTablesIsActedOn(t *testing.T) {
 		cfg := DefaultConfig()
 		cfg.Switches.MutualContacts = false
 		cfg.Accounts = []AccountConfig{{JID: "a@messenger.live.com"}, {JID: "b@messenger.live.com"}}
-		s, err := New(cfg)
+		s, err := newServer(cfg, &certificates{})
 		if err != nil {
 			t.Fatal(err)
 		}
