@@ -60,7 +60,7 @@ func TestTheMessagesOfACollection(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := iqtest.Replies(chat(1, c.in))
 			tail, err := Retrieve(context.Background(), r, ann, 10)
-			if got := show(tail.Entries); err != nil || got != c.want {
+			if got := show(tail); err != nil || got != c.want {
 				t.Errorf("%s (%v)\nwant %s", got, err, c.want)
 			}
 			want := `<retrieve xmlns="urn:xmpp:archive" with="ann@messenger.live.com" start="1970-01-01T00:00:00Z"><set xmlns="http://jabber.org/protocol/rsm"><max>10</max></set></retrieve>`
@@ -74,7 +74,7 @@ func TestTheMessagesOfACollection(t *testing.T) {
 func TestAStartThatIsNoTimeLeavesTimesOpen(t *testing.T) {
 	r := iqtest.Replies(iqtest.Result(`<chat xmlns="urn:xmpp:archive" start="then"><from secs="3"><body>a</body></from><to utc="2012-06-02T00:00:00Z"><body>b</body></to><to secs="1"><body>c</body></to></chat>`))
 	tail, err := Retrieve(context.Background(), r, ann, 10)
-	if got, want := show(tail.Entries), "<a ?|>b 2T00:00:00|>c 2T00:00:01"; err != nil || got != want {
+	if got, want := show(tail), "<a ?|>b 2T00:00:00|>c 2T00:00:01"; err != nil || got != want {
 		t.Errorf("%s (%v), want %s", got, err, want)
 	}
 }
@@ -90,7 +90,7 @@ func TestNoHistory(t *testing.T) {
 		"not found, no lists":    iqtest.Replies(notFound, iqtest.Error("cancel", "feature-not-implemented")),
 		"only others are listed": iqtest.Replies(iqtest.Result(`<list xmlns="urn:xmpp:archive"><chat with="bob@messenger.live.com" start="2012-06-01T10:00:00Z"/></list>`)),
 	} {
-		if tail, err := Retrieve(context.Background(), r, ann, 0); err != nil || len(tail.Entries) != 0 {
+		if tail, err := Retrieve(context.Background(), r, ann, 0); err != nil || len(tail) != 0 {
 			t.Errorf("%s: %+v, %v", name, tail, err)
 		}
 	}
@@ -102,14 +102,27 @@ func TestAnArchiveThatIsNotKnown(t *testing.T) {
 		"neither command":           iqtest.Replies(iqtest.Error("cancel", "feature-not-implemented")),
 		"silence":                   iqtest.Fails(context.DeadlineExceeded),
 		"the end of the session":    iqtest.Fails(io.EOF),
+		"not found, then silence":   thenSilence(iqtest.Error("cancel", "item-not-found")),
 		"something else":            iqtest.Replies(iqtest.Result(`<query xmlns="jabber:iq:roster"/>`)),
 		"an answer about another":   iqtest.Replies(iqtest.Result(`<chat xmlns="urn:xmpp:archive" with="bob@messenger.live.com" start="2012-06-01T10:00:00Z"><to><body>secret</body></to></chat>`)),
 		"the listed one is refused": iqtest.Replies(iqtest.Result(`<list xmlns="urn:xmpp:archive"><chat with="ann@messenger.live.com" start="2012-06-01T10:00:00Z"/></list>`), iqtest.Error("auth", "forbidden")),
 	} {
-		if tail, err := Retrieve(context.Background(), r, ann, 0); err == nil || len(tail.Entries) != 0 {
+		if tail, err := Retrieve(context.Background(), r, ann, 0); err == nil || len(tail) != 0 {
 			t.Errorf("%s: %+v, %v", name, tail, err)
 		}
 	}
+}
+
+// thenSilence gives one answer, and none after it.
+func thenSilence(answer string) *iqtest.Requester {
+	first := true
+	return &iqtest.Requester{Answer: func(iq.Request) (string, error) {
+		if !first {
+			return "", context.DeadlineExceeded
+		}
+		first = false
+		return answer, nil
+	}}
 }
 
 // server is an archive by the book: collections by exact start, first pages, links; it can be told to behave otherwise.
@@ -166,30 +179,29 @@ func (s *server) answer(r iq.Request) (string, error) {
 func TestOtherArchives(t *testing.T) {
 	many := strings.Split(strings.Repeat("x,", 60), ",")[:60]
 	for _, c := range []struct {
-		name  string
-		s     server
-		max   int
-		want  string
-		whole bool
+		name string
+		s    server
+		max  int
+		want string
 	}{
-		{"start counts", server{collections: []string{"ab", "cd"}}, 10, "abcd", true},
-		{"the latest are wanted, not the first", server{collections: []string{"ab", "cdefgh"}}, 4, "efgh", false},
-		{"enough out of several", server{collections: []string{"ab", "cd", "ef"}}, 3, "def", false},
-		{"the first from then on", server{collections: []string{"ab", "cd"}, anyStart: true}, 10, "abcd", true},
-		{"only one, and long", server{collections: []string{"abcdefghijklmno"}, anyStart: true}, 10, "fghijklmno", false},
-		{"a list comes back", server{collections: []string{"ab", "cd"}, listForAll: true}, 10, "abcd", true},
-		{"nothing kept", server{}, 10, "", false},
-		{"a server is not asked for ever", server{collections: many}, 10, strings.Repeat("x", 10), false},
-		{"nor for more than fits", server{collections: many}, 50, strings.Repeat("x", maxRequests-2), false},
+		{"start counts", server{collections: []string{"ab", "cd"}}, 10, "abcd"},
+		{"the latest are wanted, not the first", server{collections: []string{"ab", "cdefgh"}}, 4, "efgh"},
+		{"enough out of several", server{collections: []string{"ab", "cd", "ef"}}, 3, "def"},
+		{"the first from then on", server{collections: []string{"ab", "cd"}, anyStart: true}, 10, "abcd"},
+		{"only one, and long", server{collections: []string{"abcdefghijklmno"}, anyStart: true}, 10, "fghijklmno"},
+		{"a list comes back", server{collections: []string{"ab", "cd"}, listForAll: true}, 10, "abcd"},
+		{"nothing kept", server{}, 10, ""},
+		{"a server is not asked for ever", server{collections: many}, 10, strings.Repeat("x", 10)},
+		{"nor for more than fits", server{collections: many}, 50, strings.Repeat("x", maxRequests-2)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tail, err := Retrieve(context.Background(), &iqtest.Requester{Answer: c.s.answer}, ann, c.max)
 			got := ""
-			for _, e := range tail.Entries {
+			for _, e := range tail {
 				got += e.Body
 			}
-			if err != nil || got != c.want || tail.Whole != c.whole {
-				t.Errorf("%q, whole %v, %v; want %q, %v; asked\n%s", got, tail.Whole, err, c.want, c.whole, strings.Join(c.s.asked, "\n"))
+			if err != nil || got != c.want {
+				t.Errorf("%q, %v; want %q; asked\n%s", got, err, c.want, strings.Join(c.s.asked, "\n"))
 			}
 			if len(c.s.asked) > maxRequests {
 				t.Errorf("%d requests", len(c.s.asked))
@@ -206,7 +218,7 @@ func TestLinksLeadNowhereElse(t *testing.T) {
 	} {
 		r := iqtest.Replies(chat(1, link+`<from><body>a</body></from>`))
 		tail, err := Retrieve(context.Background(), r, ann, 10)
-		if got := show(tail.Entries); err != nil || got != "<a 1T10:00:00" || len(r.Sent()) != 1 {
+		if got := show(tail); err != nil || got != "<a 1T10:00:00" || len(r.Sent()) != 1 {
 			t.Errorf("%s: %s, %v, %d requests", name, got, err, len(r.Sent()))
 		}
 	}
@@ -221,7 +233,7 @@ func TestAServiceThatIgnoresPagingAndStart(t *testing.T) {
 	for _, set := range []string{set(27, 37), set(0, 10), ""} {
 		r := iqtest.Replies(chat(1, inner+set))
 		tail, err := Retrieve(context.Background(), r, ann, 20)
-		if err != nil || len(tail.Entries) != 10 || tail.Whole || len(r.Sent()) != 1 {
+		if err != nil || len(tail) != 10 || len(r.Sent()) != 1 {
 			t.Errorf("%q: %+v, %v, %d requests", set, tail, err, len(r.Sent()))
 		}
 	}
@@ -297,10 +309,10 @@ func FuzzAnswer(f *testing.F) {
 		if max <= 0 {
 			max = DefaultMax
 		}
-		if len(tail.Entries) > max || len(r.Sent()) > maxRequests || err != nil && len(tail.Entries) > 0 {
-			t.Errorf("%d entries, %d requests, %v", len(tail.Entries), len(r.Sent()), err)
+		if len(tail) > max || len(r.Sent()) > maxRequests || err != nil && len(tail) > 0 {
+			t.Errorf("%d entries, %d requests, %v", len(tail), len(r.Sent()), err)
 		}
-		for _, e := range tail.Entries {
+		for _, e := range tail {
 			if e.Body == "" || e.Time.Year() > 20000 {
 				t.Errorf("%+v", e)
 			}

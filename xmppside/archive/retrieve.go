@@ -22,18 +22,12 @@ const (
 	epoch = "1970-01-01T00:00:00Z"
 )
 
-// Tail is the end of the archive of one chat.
-type Tail struct {
-	// Entries are the latest messages, the oldest of them first; at most as many as asked for.
-	Entries []Entry
-	// Whole says that the service told that there are no earlier ones. False also when it told nothing.
-	Whole bool
-}
-
-// Retrieve asks for the latest max messages exchanged with a contact, DefaultMax when max is not positive. All forms of
-// "nothing there" give an empty Tail and no error. An error means that the archive is not known: refused, silent or
-// unreadable. It is "no history" too, but never a proof that a message did not arrive.
-func Retrieve(ctx context.Context, r iq.Requester, with jid.JID, max int) (Tail, error) {
+// Retrieve asks for the latest max messages exchanged with a contact, DefaultMax when max is not positive, and gives them
+// oldest first. All forms of "nothing there" give no entries and no error. An error means that the archive is not known:
+// refused, silent or unreadable. It is "no history" too, but never a proof that a message did not arrive.
+//
+// Whether there are earlier ones nobody can tell: a service may count just what it sends.
+func Retrieve(ctx context.Context, r iq.Requester, with jid.JID, max int) ([]Entry, error) {
 	if max <= 0 {
 		max = DefaultMax
 	}
@@ -44,13 +38,13 @@ func Retrieve(ctx context.Context, r iq.Requester, with jid.JID, max int) (Tail,
 		// The start counts here, or only lists are answered.
 		return q.fromList(ctx, err)
 	case err != nil:
-		return Tail{}, err
+		return nil, err
 	case first.XMLName.Local == "":
-		return Tail{}, nil
+		return nil, nil
 	case first.is("list"):
 		return q.fromChats(ctx, first.Chats)
 	case !first.is("chat") || !q.isWith(first.With):
-		return Tail{}, iq.ErrUnreadable
+		return nil, iq.ErrUnreadable
 	case first.Next != nil && q.isWith(first.Next.With):
 		// A server that took the epoch for "the first from then on": there are later ones.
 		return q.fromList(ctx, iq.ErrUnreadable)
@@ -89,20 +83,16 @@ func (q *query) retrieve(ctx context.Context, which link, page string) (answer, 
 
 // fromCollection makes the tail out of the latest collection and, where it is short, its earlier neighbours. Once there
 // is something to show, a failure of a further request only ends the asking.
-func (q *query) fromCollection(ctx context.Context, a answer) (Tail, error) {
+func (q *query) fromCollection(ctx context.Context, a answer) ([]Entry, error) {
 	seen := map[string]bool{a.Start: true}
-	var tail Tail
+	var tail []Entry
 	for {
 		entries, earlier := q.lastPage(ctx, a)
-		tail.Entries = append(entries, tail.Entries...)
-		if earlier || len(tail.Entries) >= q.max {
+		tail = append(entries, tail...)
+		if earlier || len(tail) >= q.max {
 			break
 		}
-		if a.Previous == nil {
-			tail.Whole = a.Paging.counted()
-			break
-		}
-		if !q.follow(*a.Previous, seen) {
+		if a.Previous == nil || !q.follow(*a.Previous, seen) {
 			break
 		}
 		previous, err := q.retrieve(ctx, *a.Previous, "")
@@ -140,7 +130,7 @@ func (q *query) lastPage(ctx context.Context, a answer) (entries []Entry, earlie
 
 // fromList asks for the list of collections after a retrieve that did not find the latest one; refusal is the error to
 // return when the list does not help either.
-func (q *query) fromList(ctx context.Context, refusal error) (Tail, error) {
+func (q *query) fromList(ctx context.Context, refusal error) ([]Entry, error) {
 	q.left--
 	var a answer
 	b := append([]byte(nil), `<list xmlns="`+NS+`"`...)
@@ -151,17 +141,17 @@ func (q *query) fromList(ctx context.Context, refusal error) (Tail, error) {
 	switch {
 	case err == nil && a.is("list"):
 		return q.fromChats(ctx, a.Chats)
+	case err != nil && !iq.IsError(err):
+		return nil, err
 	case iq.IsError(refusal, stanza.ItemNotFound):
 		// That was an answer already: nothing there.
-		return Tail{}, nil
-	case err != nil && !iq.IsError(err):
-		return Tail{}, err
+		return nil, nil
 	}
-	return Tail{}, refusal
+	return nil, refusal
 }
 
 // fromChats retrieves the newest of the listed collections, and earlier ones until there are enough messages.
-func (q *query) fromChats(ctx context.Context, chats []link) (Tail, error) {
+func (q *query) fromChats(ctx context.Context, chats []link) ([]Entry, error) {
 	var own []link
 	for _, c := range chats {
 		if c.Start != "" && q.isWith(c.With) {
@@ -172,14 +162,14 @@ func (q *query) fromChats(ctx context.Context, chats []link) (Tail, error) {
 		}
 	}
 	sort.SliceStable(own, func(i, j int) bool { return own[i].at().After(own[j].at()) })
-	var tail Tail
+	var tail []Entry
 	for i, c := range own {
-		if q.left <= 0 || len(tail.Entries) >= q.max {
+		if q.left <= 0 || len(tail) >= q.max {
 			break
 		}
 		a, err := q.retrieve(ctx, c, "")
 		if i == 0 && err != nil && !iq.IsError(err, stanza.ItemNotFound) {
-			return Tail{}, err
+			return nil, err
 		}
 		if err != nil {
 			break
@@ -188,23 +178,15 @@ func (q *query) fromChats(ctx context.Context, chats []link) (Tail, error) {
 			continue
 		}
 		entries, earlier := q.lastPage(ctx, a)
-		tail.Entries = append(entries, tail.Entries...)
+		tail = append(entries, tail...)
 		if earlier {
 			break
 		}
-		tail.Whole = i == len(own)-1 && a.Paging.counted()
 	}
 	return q.cut(tail), nil
 }
 
-// cut leaves the latest max entries. A tail of as many as were asked for, or as the Messenger service gives, is never
-// called whole: a service that counts just what it sends would make it look so.
-func (q *query) cut(tail Tail) Tail {
-	if over := len(tail.Entries) - q.max; over > 0 {
-		tail.Entries = tail.Entries[over:]
-	}
-	if len(tail.Entries) >= min(q.max, DefaultMax) {
-		tail.Whole = false
-	}
-	return tail
+// cut leaves the latest max entries.
+func (q *query) cut(tail []Entry) []Entry {
+	return tail[max(0, len(tail)-q.max):]
 }

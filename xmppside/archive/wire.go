@@ -68,15 +68,6 @@ type paging struct {
 	Count string `xml:"http://jabber.org/protocol/rsm count"`
 }
 
-// counted says whether the service tells how many there are.
-func (p *paging) counted() bool {
-	if p == nil {
-		return false
-	}
-	_, err := strconv.Atoi(strings.TrimSpace(p.Count))
-	return err == nil
-}
-
 // missing says whether n entries of a page leave out earlier or later ones. What is not said counts as not missing.
 func (p *paging) missing(n int) (before, after bool) {
 	if p == nil {

@@ -52,9 +52,9 @@ type Options struct {
 	Offset      time.Duration
 	OffsetKnown bool
 	// Capacity is how many messages the archive shows at most, DefaultCapacity when zero. A tail of fewer shows all
-	// there are.
+	// there are, unless more than it shows are logged for certain: then the service shows fewer than was thought.
 	Capacity int
-	// Whole says that the service told that the tail is all there is.
+	// Whole says that the tail is known to be all there is.
 	Whole bool
 	// Break is when messages may have begun to be missed, by our clock: the last moment at which the session was surely
 	// alive. Zero when not known.
@@ -135,7 +135,13 @@ func newProblem(log []LogEntry, archive []Entry, opts Options) *problem {
 	if opts.Capacity <= 0 {
 		opts.Capacity = DefaultCapacity
 	}
-	p := &problem{opts: opts, truncated: !opts.Whole && len(archive) >= opts.Capacity}
+	certain := 0
+	for _, l := range log {
+		if l.State != Uncertain {
+			certain++
+		}
+	}
+	p := &problem{opts: opts, truncated: !opts.Whole && len(archive) > 0 && (len(archive) >= opts.Capacity || certain > len(archive))}
 	if len(archive) > maxArchive {
 		p.firstIndex = len(archive) - maxArchive
 		p.truncated = true

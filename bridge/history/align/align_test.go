@@ -114,6 +114,14 @@ func TestWhatATailSays(t *testing.T) {
 			merged: "x y +b +c +d +e +f +g +h +i +j",
 		},
 		{
+			name: "a service that shows fewer than was thought", log: "<ok@0 <ok@100 >b@200 >c@300 <d@400", tail: "<d@400 <ok@460 >e@470",
+			merged: "ok ok b c d +ok +e",
+		},
+		{
+			name: "fewer than was thought, and none of them known", log: "<a@0 >b@100 >c@300!", tail: "<e@900",
+			merged: "a b +e c", undecided: "c", gap: true,
+		},
+		{
 			name: "a full tail that the service calls whole", log: "", tail: "<a@900 <b@901 <c@902", opts: Options{Capacity: 3, Whole: true, Break: start},
 			merged: "+a +b +c",
 		},
