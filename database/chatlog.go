@@ -22,6 +22,10 @@ type LogEntry struct {
 	Stamp    time.Time
 	Source   string // live, offline, archive, outbox…: the bridge's own words
 	State    string // the bridge's own words
+	StreamID string // the stream it was written on, of a message of the bridge
+	// Group names the message that this is a part of, and Whole is the TextHash of its whole text. Empty when it was not split.
+	Group string
+	Whole string
 }
 
 // ChatLogStore keeps the newest messages of each chat.
@@ -37,9 +41,10 @@ func (s *ChatLogStore) Append(ctx context.Context, keep int, entries ...LogEntry
 		chats := make(map[ChatKey]struct{})
 		for _, entry := range entries {
 			_, err := s.db.db.Exec(ctx, `
-				INSERT INTO messenger_chat_log (login_id, chat_id, entry_key, mine, text_hash, stamp, source, state)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (login_id, chat_id, entry_key) DO NOTHING
-			`, entry.LoginID, entry.ChatID, entry.Key, entry.Mine, entry.TextHash, millis(entry.Stamp), entry.Source, entry.State)
+				INSERT INTO messenger_chat_log (login_id, chat_id, entry_key, mine, text_hash, stamp, source, state, stream_id, split_group, whole_hash)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (login_id, chat_id, entry_key) DO NOTHING
+			`, entry.LoginID, entry.ChatID, entry.Key, entry.Mine, entry.TextHash, millis(entry.Stamp), entry.Source, entry.State,
+				entry.StreamID, entry.Group, entry.Whole)
 			if err != nil {
 				return err
 			}
@@ -62,9 +67,31 @@ func (s *ChatLogStore) Append(ctx context.Context, keep int, entries ...LogEntry
 // Tail returns the newest entries of a chat, at most limit, oldest first.
 func (s *ChatLogStore) Tail(ctx context.Context, loginID, chatID string, limit int) ([]LogEntry, error) {
 	return queryAll(ctx, s.db, scanLogEntry, `SELECT * FROM (
-		SELECT seq, login_id, chat_id, entry_key, mine, text_hash, stamp, source, state FROM messenger_chat_log
-		WHERE login_id=$1 AND chat_id=$2 ORDER BY seq DESC LIMIT $3
+		`+selectLogEntry+` WHERE login_id=$1 AND chat_id=$2 ORDER BY seq DESC LIMIT $3
 	) newest ORDER BY seq`, loginID, chatID, limit)
+}
+
+const selectLogEntry = `
+	SELECT seq, login_id, chat_id, entry_key, mine, text_hash, stamp, source, state, stream_id, split_group, whole_hash FROM messenger_chat_log`
+
+// CountAt counts the entries of a chat from one of the given sources that have exactly this direction, text and time.
+func (s *ChatLogStore) CountAt(ctx context.Context, loginID, chatID string, mine bool, textHash string, stamp time.Time, sources ...string) (int, error) {
+	if len(sources) == 0 {
+		return 0, nil
+	}
+	list, args := listOf(6, []any{loginID, chatID, mine, textHash, millis(stamp)}, sources)
+	return queryCount(ctx, s.db, `
+		SELECT COUNT(*) FROM messenger_chat_log
+		WHERE login_id=$1 AND chat_id=$2 AND mine=$3 AND text_hash=$4 AND stamp=$5 AND source IN (`+list+`)
+	`, args...)
+}
+
+// WholeOf is the hash of the whole text of a split message of which a part is in the log already, empty when there is none.
+func (s *ChatLogStore) WholeOf(ctx context.Context, loginID, chatID, group string) (string, error) {
+	whole, _, err := queryOne(ctx, s.db, dbutil.ScanSingleColumn[string], `
+		SELECT whole_hash FROM messenger_chat_log WHERE login_id=$1 AND chat_id=$2 AND split_group=$3 LIMIT 1
+	`, loginID, chatID, group)
+	return whole, err
 }
 
 // Has reports whether a chat's log holds a key.
@@ -97,11 +124,12 @@ func (s *ChatLogStore) Delete(ctx context.Context, loginID, chatID, key string) 
 	return err
 }
 
-// Chats lists a login's chats that have a log, most recently used first, with the time of their newest entry.
-func (s *ChatLogStore) Chats(ctx context.Context, loginID string) ([]ChatActivity, error) {
+// Recent lists a login's chats in which something was said after the given time, the one used last first, at most limit.
+func (s *ChatLogStore) Recent(ctx context.Context, loginID string, after time.Time, limit int) ([]ChatActivity, error) {
 	return queryAll(ctx, s.db, scanChatActivity, `
-		SELECT chat_id, MAX(stamp) FROM messenger_chat_log WHERE login_id=$1 GROUP BY chat_id ORDER BY MAX(seq) DESC
-	`, loginID)
+		SELECT chat_id, MAX(stamp) FROM messenger_chat_log WHERE login_id=$1 AND stamp>$2
+		GROUP BY chat_id ORDER BY MAX(stamp) DESC, chat_id LIMIT $3
+	`, loginID, millis(after), limit)
 }
 
 // ChatActivity is a chat and when something was last said in it.
@@ -119,7 +147,7 @@ func scanChatActivity(row dbutil.Scannable) (c ChatActivity, err error) {
 
 func scanLogEntry(row dbutil.Scannable) (e LogEntry, err error) {
 	var stamp int64
-	err = row.Scan(&e.Seq, &e.LoginID, &e.ChatID, &e.Key, &e.Mine, &e.TextHash, &stamp, &e.Source, &e.State)
+	err = row.Scan(&e.Seq, &e.LoginID, &e.ChatID, &e.Key, &e.Mine, &e.TextHash, &stamp, &e.Source, &e.State, &e.StreamID, &e.Group, &e.Whole)
 	e.Stamp = fromMillis(stamp)
 	return e, err
 }

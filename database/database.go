@@ -31,6 +31,7 @@ type Database struct {
 	Request        *RequestStore
 	Held           *HeldStore
 	Setting        *SettingStore
+	ArchiveRead    *ArchiveReadStore
 
 	db        *dbutil.Database
 	log       zerolog.Logger
@@ -55,6 +56,7 @@ func New(parent *dbutil.Database, log zerolog.Logger) *Database {
 	db.Request = &RequestStore{db}
 	db.Held = &HeldStore{db}
 	db.Setting = &SettingStore{db}
+	db.ArchiveRead = &ArchiveReadStore{db}
 	return db
 }
 

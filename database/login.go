@@ -8,7 +8,7 @@ import (
 
 // loginTables are the tables with rows of a login, in the order they are emptied.
 var loginTables = []string{
-	"messenger_credential", "messenger_outbox", "messenger_inbox", "messenger_held_message", "messenger_chat_log",
+	"messenger_credential", "messenger_outbox", "messenger_inbox", "messenger_held_message", "messenger_chat_log", "messenger_archive_read",
 	"messenger_presence", "messenger_request", "messenger_contact", "messenger_login_setting",
 }
 
@@ -72,9 +72,7 @@ func (db *Database) ExportLogin(ctx context.Context, loginID string) (export Log
 			return err
 		},
 		func() (err error) {
-			export.ChatLog, err = queryAll(ctx, db, scanLogEntry, `
-				SELECT seq, login_id, chat_id, entry_key, mine, text_hash, stamp, source, state FROM messenger_chat_log WHERE login_id=$1 ORDER BY seq
-			`, loginID)
+			export.ChatLog, err = queryAll(ctx, db, scanLogEntry, selectLogEntry+` WHERE login_id=$1 ORDER BY seq`, loginID)
 			return err
 		},
 	} {

@@ -31,9 +31,13 @@ func TestAChatKeepsItsNewestMessages(t *testing.T) {
 		has, err := db.ChatLog.Has(ctx, "me", "mary", "7")
 		must(t, err)
 		equal(t, "has 7", has, false)
-		chats, err := db.ChatLog.Chats(ctx, "me")
+		must(t, db.ChatLog.Append(ctx, 5, LogEntry{LoginID: "me", ChatID: "john", Key: "y", Stamp: stamp.Add(time.Minute)}))
+		chats, err := db.ChatLog.Recent(ctx, "me", stamp.Add(-time.Second), 2)
 		must(t, err)
-		equalList(t, "chats", chats, []ChatActivity{{ChatID: "john"}, {ChatID: "mary", Last: stamp.Add(6 * time.Second)}})
+		equalList(t, "chats", chats, []ChatActivity{{ChatID: "john", Last: stamp.Add(time.Minute)}, {ChatID: "mary", Last: stamp.Add(6 * time.Second)}})
+		chats, err = db.ChatLog.Recent(ctx, "me", stamp.Add(30*time.Second), 2)
+		must(t, err)
+		equalList(t, "recent chats", chats, []ChatActivity{{ChatID: "john", Last: stamp.Add(time.Minute)}})
 	})
 }
 

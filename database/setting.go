@@ -14,6 +14,7 @@ type Setting struct {
 	StatusText   string
 	LastOnlineAt time.Time     // when a stream was last known to be up
 	ClockOffset  time.Duration // the service's clock minus ours, milliseconds
+	ListedAt     time.Time     // when the chats of the archive got their rooms; zero: not yet
 	UpdatedAt    time.Time
 }
 
@@ -23,7 +24,7 @@ type SettingStore struct{ db *Database }
 // Get reads the settings of a login; without any, empty ones.
 func (s *SettingStore) Get(ctx context.Context, loginID string) (Setting, error) {
 	setting, found, err := queryOne(ctx, s.db, scanSetting, `
-		SELECT login_id, presence_mode, status_text, last_online_at, clock_offset_ms, updated_at FROM messenger_login_setting WHERE login_id=$1
+		SELECT login_id, presence_mode, status_text, last_online_at, clock_offset_ms, listed_at, updated_at FROM messenger_login_setting WHERE login_id=$1
 	`, loginID)
 	if !found {
 		return Setting{LoginID: loginID}, err
@@ -42,20 +43,22 @@ func (s *SettingStore) Update(ctx context.Context, loginID string, change func(s
 		change(&setting)
 		setting.LoginID, setting.UpdatedAt = loginID, time.Now()
 		_, err = s.db.db.Exec(ctx, `
-			INSERT INTO messenger_login_setting (login_id, presence_mode, status_text, last_online_at, clock_offset_ms, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6)
+			INSERT INTO messenger_login_setting (login_id, presence_mode, status_text, last_online_at, clock_offset_ms, listed_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (login_id) DO UPDATE SET presence_mode=excluded.presence_mode, status_text=excluded.status_text,
-				last_online_at=excluded.last_online_at, clock_offset_ms=excluded.clock_offset_ms, updated_at=excluded.updated_at
-		`, setting.LoginID, setting.PresenceMode, setting.StatusText, millis(setting.LastOnlineAt), setting.ClockOffset.Milliseconds(), millis(setting.UpdatedAt))
+				last_online_at=excluded.last_online_at, clock_offset_ms=excluded.clock_offset_ms,
+				listed_at=excluded.listed_at, updated_at=excluded.updated_at
+		`, setting.LoginID, setting.PresenceMode, setting.StatusText, millis(setting.LastOnlineAt), setting.ClockOffset.Milliseconds(),
+			millis(setting.ListedAt), millis(setting.UpdatedAt))
 		return err
 	})
 	return setting, err
 }
 
 func scanSetting(row dbutil.Scannable) (s Setting, err error) {
-	var lastOnlineAt, offset, updatedAt int64
-	err = row.Scan(&s.LoginID, &s.PresenceMode, &s.StatusText, &lastOnlineAt, &offset, &updatedAt)
-	s.LastOnlineAt, s.UpdatedAt = fromMillis(lastOnlineAt), fromMillis(updatedAt)
+	var lastOnlineAt, offset, listedAt, updatedAt int64
+	err = row.Scan(&s.LoginID, &s.PresenceMode, &s.StatusText, &lastOnlineAt, &offset, &listedAt, &updatedAt)
+	s.LastOnlineAt, s.ListedAt, s.UpdatedAt = fromMillis(lastOnlineAt), fromMillis(listedAt), fromMillis(updatedAt)
 	s.ClockOffset = time.Duration(offset) * time.Millisecond
 	return s, err
 }
