@@ -28,7 +28,7 @@ func TestTheDemoShowsAConversationAndCleansUp(t *testing.T) {
 		"Hello Erika, can you hear me?", // by John and, as an echo, by Erika
 		"Through a bridge: you see me in Messenger",
 		"Talk to you later",
-		"Anna Away is unavailable", "Anna Away is online",
+		"Anna Away is away", "Anna Away is online",
 		"First message",
 	} {
 		if !strings.Contains(shown, text) {

@@ -60,12 +60,12 @@ func TestASignInThatFailsIsExplainedInTheChatWithTheBot(t *testing.T) {
 	}{
 		{
 			name: "a wrong token", token: "bm90IGEgdG9rZW4=",
-			says: []string{"does not accept", "sign in again"},
+			says: []string{"does not accept", "get a new one", "login command"},
 		},
 		{
 			name: "an unreachable service", token: "c29tZSB0b2tlbg==",
 			prepare: func(t *testing.T, w *world.World) { must(t, w.StopService()) },
-			says:    []string{"cannot be reached", "doctor"},
+			says:    []string{"cannot be reached", "try again"},
 		},
 		{
 			name: "a certificate of an unknown authority", token: "c29tZSB0b2tlbg==",

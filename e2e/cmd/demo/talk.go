@@ -92,6 +92,9 @@ func (t *talk) seePresence(evt *event.Event) {
 	}
 	content := evt.Content.AsPresence()
 	text := string(content.Presence)
+	if content.Presence == event.PresenceUnavailable {
+		text = "away" // Matrix's word for it is hard to understand
+	}
 	if content.StatusMessage != "" {
 		text += " (" + content.StatusMessage + ")"
 	}
