@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	readBuffer = 2 << 10
+	// readBuffer is small: TLS holds a whole record anyway.
+	readBuffer = 512
 	// keepTap is the largest tap that is kept for the next stanza; a bigger one is given back.
 	keepTap = 16 << 10
 	// idleTap is the largest one that is kept while nothing comes.
