@@ -4,8 +4,8 @@
 // The Messenger service gives the latest ten messages of a contact for any start, ignores paging, and answers "nothing"
 // in four forms. Other servers keep each conversation as a collection of its own, found by its exact start, give the
 // first page where no page is asked for, and link collections by <next/> and <previous/>. Retrieve copes with both:
-// it asks as the Messenger service wants it, and only when the answer shows that there is more or that start counts,
-// asks further, a bounded number of times.
+// it asks as the Messenger service wants it, and only when there is no message in the answer, as where start counts, or
+// the answer shows that there is more, asks further, a bounded number of times.
 //
 // Archived messages have no ids. Telling which of them are known already is the work of bridge/history/align.
 //

@@ -40,14 +40,20 @@ func Retrieve(ctx context.Context, r iq.Requester, with jid.JID, max int) ([]Ent
 	case err != nil:
 		return nil, err
 	case first.XMLName.Local == "":
-		return nil, nil
-	case first.is("list"):
+		return q.fromList(ctx, nil)
+	case first.is("list") && len(first.Chats) > 0:
 		return q.fromChats(ctx, first.Chats)
+	case first.is("list"):
+		return q.fromList(ctx, nil)
 	case !first.is("chat") || !q.isWith(first.With):
 		return nil, iq.ErrUnreadable
 	case first.Next != nil && q.isWith(first.Next.With):
 		// A server that took the epoch for "the first from then on": there are later ones.
 		return q.fromList(ctx, iq.ErrUnreadable)
+	}
+	if len(first.entries()) == 0 && first.Previous == nil {
+		// Nothing, or nothing that begins just then.
+		return q.fromList(ctx, nil)
 	}
 	return q.fromCollection(ctx, first)
 }
@@ -128,8 +134,8 @@ func (q *query) lastPage(ctx context.Context, a answer) (entries []Entry, earlie
 	return a.entries(), before
 }
 
-// fromList asks for the list of collections after a retrieve that did not find the latest one; refusal is the error to
-// return when the list does not help either.
+// fromList asks for the list of collections after a retrieve that did not find the latest one; refusal is what to return
+// when the service has no lists, item-not-found and nil for "nothing there".
 func (q *query) fromList(ctx context.Context, refusal error) ([]Entry, error) {
 	q.left--
 	var a answer
@@ -143,8 +149,7 @@ func (q *query) fromList(ctx context.Context, refusal error) ([]Entry, error) {
 		return q.fromChats(ctx, a.Chats)
 	case err != nil && !iq.IsError(err):
 		return nil, err
-	case iq.IsError(refusal, stanza.ItemNotFound):
-		// That was an answer already: nothing there.
+	case iq.IsError(refusal, stanza.ItemNotFound), iq.IsError(err, stanza.ItemNotFound):
 		return nil, nil
 	}
 	return nil, refusal
