@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -167,6 +168,7 @@ func anyOf[E xmppside.Event](E) bool { return true }
 // recorder is a Handler that keeps what it gets, and can refuse it.
 type recorder struct {
 	list   chan xmppside.Event
+	busy   atomic.Bool
 	mu     sync.Mutex
 	refuse func(xmppside.Event) error
 }
@@ -174,6 +176,10 @@ type recorder struct {
 func newRecorder() *recorder { return &recorder{list: make(chan xmppside.Event, 20000)} }
 
 func (r *recorder) Handle(_ context.Context, ev xmppside.Event) error {
+	if !r.busy.CompareAndSwap(false, true) {
+		panic("the handler was called by two goroutines at once")
+	}
+	defer r.busy.Store(false)
 	r.mu.Lock()
 	refuse := r.refuse
 	r.mu.Unlock()
