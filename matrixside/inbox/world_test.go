@@ -61,7 +61,7 @@ func (n *trayNetwork) CreateLogin(context.Context, *bridgev2.User, string) (brid
 func (n *trayNetwork) GetBridgeInfoVersion() (int, int) { return 1, 1 }
 
 // waitFor waits until count messages were handled and returns them.
-func (n *trayNetwork) waitFor(t *testing.T, count int) []string {
+func (n *trayNetwork) waitFor(t testing.TB, count int) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -85,10 +85,10 @@ type trayClient struct {
 	login *bridgev2.UserLogin
 }
 
-func (c *trayClient) Connect(context.Context)      {}
-func (c *trayClient) Disconnect()                  {}
-func (c *trayClient) LogoutRemote(context.Context) {}
-func (c *trayClient) IsLoggedIn() bool             { return true }
+func (c *trayClient) Connect(context.Context)                                  {}
+func (c *trayClient) Disconnect()                                              {}
+func (c *trayClient) LogoutRemote(context.Context)                             {}
+func (c *trayClient) IsLoggedIn() bool                                         { return true }
 func (c *trayClient) IsThisUser(_ context.Context, user networkid.UserID) bool { return user == "me" }
 
 func (c *trayClient) GetCapabilities(context.Context, *bridgev2.Portal) *event.RoomFeatures {
@@ -160,7 +160,7 @@ type place struct {
 }
 
 // newPlace registers a bridge at a homeserver.
-func newPlace(t *testing.T, hs *homeserver.Server) (place, *homeserver.Appservice) {
+func newPlace(t testing.TB, hs *homeserver.Server) (place, *homeserver.Appservice) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -259,7 +259,7 @@ func (r *run) login(ctx context.Context, person id.UserID, contacts ...string) e
 
 // world is a homeserver with a person, and a bridge at it.
 type world struct {
-	*testing.T
+	testing.TB
 	hs    *homeserver.Server
 	as    *homeserver.Appservice
 	ann   *homeserver.User
@@ -269,9 +269,9 @@ type world struct {
 }
 
 // newWorld starts a bridge with rooms for the contacts; its inbox is not ready when the function returns.
-func newWorld(t *testing.T, cfg inbox.Config, contacts ...string) *world {
+func newWorld(t testing.TB, cfg inbox.Config, contacts ...string) *world {
 	t.Helper()
-	w := &world{T: t, hs: homeserver.Start(t, homeserver.Options{PushRetryMax: 50 * time.Millisecond}), rooms: make(map[string]id.RoomID)}
+	w := &world{TB: t, hs: homeserver.Start(t, homeserver.Options{PushRetryMax: 50 * time.Millisecond}), rooms: make(map[string]id.RoomID)}
 	w.ann = w.hs.User("ann")
 	w.place, w.as = newPlace(t, w.hs)
 	w.as.Hold(true)
@@ -294,15 +294,15 @@ func (w *world) restart(cfg inbox.Config) {
 	}
 	var err error
 	w.run, err = prepare(w.Context(), w.place, cfg)
-	must(w.T, err)
+	must(w.TB, err)
 	w.Cleanup(w.stop)
-	must(w.T, w.start(w.Context()))
+	must(w.TB, w.start(w.Context()))
 }
 
 func (w *world) send(contact, text string) id.EventID {
 	w.Helper()
 	evt, err := w.ann.SendText(w.rooms[contact], text)
-	must(w.T, err)
+	must(w.TB, err)
 	return evt
 }
 
@@ -311,11 +311,11 @@ func (w *world) settled() {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
 	defer cancel()
-	must(w.T, w.as.WaitIdle(ctx))
+	must(w.TB, w.as.WaitIdle(ctx))
 }
 
 // eventually waits for something that has no event; the deadline is a safety net.
-func eventually(t *testing.T, what string, check func() bool) {
+func eventually(t testing.TB, what string, check func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for !check() {
@@ -326,7 +326,7 @@ func eventually(t *testing.T, what string, check func() bool) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
