@@ -78,10 +78,19 @@ func (s *MatrixInboxStore) insertAll(ctx context.Context, batches [][]MatrixEven
 
 // NextForRoom returns up to limit pending events of a room with a Seq above after, oldest first.
 func (s *MatrixInboxStore) NextForRoom(ctx context.Context, roomID string, after int64, limit int) ([]MatrixEvent, error) {
-	return queryAll(ctx, s.db, scanMatrixEvent, `
+	events, err := queryAll(ctx, s.db, scanMatrixEvent, `
 		SELECT seq, event_id, room_id, txn_id, body, received_at, attempts FROM messenger_matrix_inbox
 		WHERE room_id=$1 AND state='pending' AND seq>$2 ORDER BY seq LIMIT $3
 	`, roomID, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	for i := range events {
+		if events[i].Body, err = s.db.openEvent(events[i]); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
 }
 
 // RoomsPending lists the rooms that have pending events, the room with the oldest one first.
