@@ -15,7 +15,8 @@ import (
 
 // Handler takes the events of one account. Handle is called by one goroutine at a time, in the order of the stream, and
 // must only commit or enqueue: while it runs nothing is read. An error ends the session as a transient failure, so that
-// nothing counts as read that was not stored. The context ends with the account.
+// nothing counts as read that was not stored. When the account is stopped, the context goes on for the few seconds in
+// which the stream is closed, since what arrives then is delivered as far as the service knows.
 type Handler interface {
 	Handle(ctx context.Context, ev Event) error
 }

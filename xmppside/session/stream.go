@@ -202,9 +202,17 @@ func (s *Stream) Nudge() {
 
 // Run reads until the stream ends, and returns why, never nil. All goroutines of the stream have ended then.
 func (s *Stream) Run(ctx context.Context, h Handler) *Failure {
-	stop := context.AfterFunc(ctx, s.Close)
+	// What arrives while the stream is being closed counts as delivered at the service, so it is still handled: the
+	// handler's context ends only after the time for closing.
+	handling, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		s.Close()
+		late := time.AfterFunc(2*s.opts.CloseTimeout, cancel)
+		context.AfterFunc(handling, func() { late.Stop() })
+	})
 	defer stop()
-	err := s.read(ctx, h)
+	err := s.read(handling, h)
 	s.end(readFailure(err))
 	s.written.Wait()
 	s.table.fail()

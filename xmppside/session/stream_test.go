@@ -322,3 +322,31 @@ func TestLimitsOfWhatIsSent(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatArrivesWhileTheStreamIsBeingClosedIsStillHandled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s, _, err := dial(t, append(plain(), step{closingTag, `<message from="a@x"><body>last</body></message>` + markTwo + `<message from="a@x"><body>really</body></message></stream:stream>`}), testOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &contextual{}
+		ended := make(chan *Failure, 1)
+		go func() { ended <- s.Run(ctx, h) }()
+		synctest.Wait()
+		cancel()
+		if f := <-ended; f.Cause != Closed || h.all() != "a@x:last|a@x:really" {
+			t.Errorf("ended with %v after %q", f, h.all())
+		}
+	})
+}
+
+// contextual is a collector that refuses what comes with a context that has ended, as a database does.
+type contextual struct{ collector }
+
+func (c *contextual) HandleStanza(ctx context.Context, s *Stanza) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return c.collector.HandleStanza(ctx, s)
+}
