@@ -39,7 +39,7 @@ func (s *Scenario) UserTypes(name string, typing bool) {
 // ContactSeesTyping waits until the contact's program shows a chat state of the user.
 func (s *Scenario) ContactSeesTyping(name, state string) {
 	s.t.Helper()
-	s.awaitService(name+" to see that the user is "+state, func() bool { return s.Contact(name).Typing(userEmail) == state })
+	s.awaitAccount(s.Contact(name), name+" to see that the user is "+state, func() bool { return s.Contact(name).Typing(userEmail) == state })
 }
 
 // ContactGoes changes a contact's presence: available, busy, away, invisible or offline, with a personal message.
@@ -63,7 +63,7 @@ func (s *Scenario) ContactIsShown(name string, presence event.Presence, status s
 // UserIsShown waits until a session of the user at the service shows this: show is empty for available, else away or dnd.
 func (s *Scenario) UserIsShown(show, status string) {
 	s.t.Helper()
-	s.awaitService("the user's presence at the service", func() bool {
+	s.awaitAccount(s.User(), "the user's presence at the service", func() bool {
 		return slices.ContainsFunc(s.User().Sessions(), func(info messengerd.SessionInfo) bool {
 			return info.Online && info.Show == show && info.Status == status
 		})
@@ -117,7 +117,7 @@ func (s *Scenario) ContactOf(name string) (entry messengerd.Contact) {
 // RosterOf waits until somebody's roster has the user with this subscription (both, to, from, none) and nothing pending.
 func (s *Scenario) RosterOf(name, subscription string) {
 	s.t.Helper()
-	s.awaitService("the roster of "+name+" to say "+subscription, func() bool {
+	s.awaitAccount(s.Contact(name), "the roster of "+name+" to say "+subscription, func() bool {
 		entry := s.ContactOf(name)
 		return entry.Subscription == subscription && entry.Ask == ""
 	})

@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"time"
 
@@ -47,7 +46,6 @@ type Scenario struct {
 	bridgeURL   string
 	bridge      *bridgeProcess
 	hsDown      bool
-	traffic     traffic
 	bot         id.RoomID
 	botSeen     int
 
@@ -61,30 +59,6 @@ type contact struct {
 	earlier  []messengerd.Received // from before the service was restarted
 	received []string              // texts the contact must have, in order
 	shown    []string              // texts the rooms must show as the contact's, in order
-}
-
-// traffic wakes those who wait for the service.
-type traffic struct {
-	mu      sync.Mutex
-	changed chan struct{}
-}
-
-func (w *traffic) next() <-chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.changed == nil {
-		w.changed = make(chan struct{})
-	}
-	return w.changed
-}
-
-func (w *traffic) happened() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.changed != nil {
-		close(w.changed)
-		w.changed = nil
-	}
 }
 
 // Start sets a scenario up, with the bridge running and nobody signed in.

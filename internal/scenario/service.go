@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"matrix-messenger/messengerd"
 )
@@ -51,7 +50,7 @@ func (s *Scenario) serviceConfig() *messengerd.Config {
 
 func (s *Scenario) startService() {
 	s.t.Helper()
-	service, err := messengerd.New(s.serviceConfig(), messengerd.WithTrace(func(messengerd.TraceEvent) { s.traffic.happened() }))
+	service, err := messengerd.New(s.serviceConfig())
 	if err == nil {
 		err = service.Start(context.Background())
 	}
@@ -121,31 +120,15 @@ func (s *Scenario) ConnectionBreaks() { s.Service.CutSessions(userEmail) }
 // SessionIsUp waits until the user has a session that has sent presence.
 func (s *Scenario) SessionIsUp() {
 	s.t.Helper()
-	s.awaitService("the user's session", func() bool {
+	s.awaitAccount(s.User(), "the user's session", func() bool {
 		return slices.ContainsFunc(s.User().Sessions(), func(info messengerd.SessionInfo) bool { return info.Presence })
 	})
 }
 
-// awaitService waits until something holds at the service. It looks after every element on a stream, and, as the service tells of
-// an element before it has acted on it, a moment later too.
-func (s *Scenario) awaitService(what string, holds func() bool) {
+// awaitAccount waits until something holds at the service that is about an account.
+func (s *Scenario) awaitAccount(account *messengerd.Account, what string, holds func() bool) {
 	s.t.Helper()
-	s.within(what, func(ctx context.Context) error {
-		again := time.NewTicker(50 * time.Millisecond)
-		defer again.Stop()
-		for {
-			changed := s.traffic.next()
-			if holds() {
-				return nil
-			}
-			select {
-			case <-changed:
-			case <-again.C:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	})
+	s.within(what, func(ctx context.Context) error { return account.Wait(ctx, holds) })
 }
 
 // bodies are all texts a contact has received.
