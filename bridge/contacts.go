@@ -68,12 +68,12 @@ func (p *people) identify(ctx context.Context, contact database.Contact) (*bridg
 			return nil, err
 		}
 	}
-	portal, err := p.cl.c.br.GetExistingPortalByKey(ctx, portalKey(p.cl.login.ID, contact.JID))
+	room, err := p.roomOf(ctx, contact.JID)
 	if err != nil {
 		return nil, err
 	}
-	if portal != nil && portal.MXID != "" {
-		answer.Chat = &bridgev2.CreateChatResponse{PortalKey: portal.PortalKey, Portal: portal}
+	if room != "" {
+		answer.Chat = &bridgev2.CreateChatResponse{PortalKey: portalKey(p.cl.login.ID, contact.JID)}
 	}
 	return answer, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"matrix-messenger/bridge/config"
 	"matrix-messenger/database"
+	"matrix-messenger/xmppside"
 	"matrix-messenger/xmppside/roster"
 )
 
@@ -26,6 +27,8 @@ type people struct {
 
 	mu      sync.Mutex          // held over what decides about requests
 	waiting map[string]struct{} // people whose requests are undecided; nil until read
+	// declining are the people whom the service is being told about as declined, with what they sent meanwhile.
+	declining map[string]*xmppside.Subscription
 
 	self     sync.Mutex
 	nickname string // the own name, empty until known

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"maunium.net/go/mautrix/id"
 )
 
 // roomMaker makes rooms for chats at a bounded pace. Its goroutine exists while there is something to make.
@@ -68,7 +70,7 @@ func (p *people) workRooms(ctx context.Context) {
 // makeRoom makes one room; a failure that may pass is tried a few times. made is false when there was nothing to do.
 func (p *people) makeRoom(ctx context.Context, chat string) (made bool) {
 	for attempt := 1; attempt <= maxRefusals; attempt++ {
-		room, err := p.cl.portalRoom(ctx, chat)
+		room, err := p.roomOf(ctx, chat)
 		if err == nil && (room != "" || p.isUndecided(ctx, chat)) {
 			return made
 		}
@@ -85,4 +87,13 @@ func (p *people) makeRoom(ctx context.Context, chat string) (made bool) {
 		}
 	}
 	return made
+}
+
+// roomOf is the room of a chat, empty when there is none. It asks the database: the framework changes its own record of a room without a lock that others could take.
+func (p *people) roomOf(ctx context.Context, chat string) (id.RoomID, error) {
+	stored, err := p.cl.c.br.DB.Portal.GetByKey(ctx, portalKey(p.cl.login.ID, chat))
+	if err != nil || stored == nil {
+		return "", err
+	}
+	return stored.MXID, nil
 }

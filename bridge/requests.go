@@ -84,6 +84,10 @@ func (p *people) noteRequest(ctx context.Context, who string, ev xmppside.Subscr
 		p.cl.log.Warn().Int("waiting", len(waiting)).Msg("A contact request was left at the service, because too many are undecided")
 		return false, nil
 	}
+	if _, telling := p.declining[who]; telling {
+		p.declining[who] = &ev // asked again, right after being declined
+		return false, nil
+	}
 	stored, fresh, err := p.cl.c.db.Request.Open(ctx, database.Request{
 		LoginID: p.cl.id(), JID: who, Direction: database.RequestIn, JIDAsSent: ev.FromRaw, Nick: ev.Nick, Text: ev.Text,
 	})

@@ -82,46 +82,41 @@ func (p *people) tellBeyond(ctx context.Context, beyond []database.Request, limi
 
 // invite gives a request its room. It may be called again at any point of what it does.
 func (p *people) invite(ctx context.Context, row database.Request) error {
-	portal, err := p.cl.c.br.GetPortalByKey(ctx, portalKey(p.cl.login.ID, row.JID))
+	room, err := p.roomOf(ctx, row.JID)
 	if err != nil {
 		return err
 	}
-	if portal.MXID == "" {
-		if err = p.openRequestRoom(ctx, portal, row); err != nil {
+	if room == "" {
+		if room, err = p.openRequestRoom(ctx, row); err != nil {
 			return fmt.Errorf("the room of a contact request could not be made: %w", err)
 		}
 	}
-	ours, err := p.isRequestRoom(ctx, portal.MXID, row.JID)
+	ours, err := p.isRequestRoom(ctx, room, row.JID)
 	if err != nil {
 		return err
 	}
-	if err = p.introduce(ctx, portal.MXID, row, ours); err != nil && passing(err) {
+	if err = p.introduce(ctx, room, row, ours); err != nil && passing(err) {
 		return err
 	}
-	if err = p.cl.c.db.Request.SetRoom(ctx, row.LoginID, row.JID, row.Direction, string(portal.MXID)); err != nil {
+	if err = p.cl.c.db.Request.SetRoom(ctx, row.LoginID, row.JID, row.Direction, string(room)); err != nil {
 		return err
 	}
 	if !ours {
 		return nil
 	}
-	return p.catchDecision(ctx, portal.MXID, row)
+	return p.catchDecision(ctx, room, row)
 }
 
 // openRequestRoom finds or makes the room and tells the framework of it.
-func (p *people) openRequestRoom(ctx context.Context, portal *bridgev2.Portal, row database.Request) error {
-	contact, _, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), row.JID)
+func (p *people) openRequestRoom(ctx context.Context, row database.Request) (id.RoomID, error) {
+	portal, err := p.cl.c.br.GetPortalByKey(ctx, portalKey(p.cl.login.ID, row.JID))
 	if err != nil {
-		return err
+		return "", err
 	}
-	contact.JID = row.JID
-	if contact.Nick == "" {
-		contact.Nick = row.Nick
-	}
-	ghost, err := p.cl.c.br.GetGhostByID(ctx, userID(row.JID))
+	ghost, err := p.asker(ctx, row)
 	if err != nil {
-		return err
+		return "", err
 	}
-	ghost.UpdateInfo(ctx, p.userInfo(contact))
 	info := p.cl.chatInfo(row.JID)
 	info.MessageRequest = new(true)
 	// Without a source the framework only notes what kind of room it is; it neither invites nor joins anybody.
@@ -131,16 +126,36 @@ func (p *people) openRequestRoom(ctx context.Context, portal *bridgev2.Portal, r
 		room, err = p.createRequestRoom(ctx, ghost, row)
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err = p.cl.c.br.Bot.EnsureJoined(ctx, room); err != nil {
-		return err
+		return "", err
 	}
 	err = portal.UpdateMatrixRoomID(ctx, room, bridgev2.UpdateMatrixRoomIDParams{FailIfMXIDSet: true, ChatInfoSource: p.cl.login})
 	if errors.Is(err, bridgev2.ErrRoomAlreadyExists) {
-		return nil
+		return p.roomOf(ctx, row.JID)
 	}
-	return err
+	return room, err
+}
+
+// asker is the ghost of somebody who asks, with the name they gave.
+func (p *people) asker(ctx context.Context, row database.Request) (*bridgev2.Ghost, error) {
+	contact, _, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), row.JID)
+	if err != nil {
+		return nil, err
+	}
+	contact.JID = row.JID
+	if contact.Nick == "" {
+		contact.Nick = row.Nick
+	}
+	ghost, err := p.cl.c.br.GetGhostByID(ctx, userID(row.JID))
+	if err != nil {
+		return nil, err
+	}
+	p.refresh.Lock()
+	defer p.refresh.Unlock()
+	ghost.UpdateInfo(ctx, p.userInfo(contact))
+	return ghost, nil
 }
 
 // createRequestRoom lets the ghost make the room, with the invite. The request is made once: a repeat of what was done but not answered would be a second room.

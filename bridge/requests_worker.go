@@ -160,15 +160,33 @@ func (p *people) ensureListed(ctx context.Context, session *xmppside.Session, ro
 	return nil
 }
 
+// tellDeclined tells the service of a declined request. Behind the first barrier everything has come that the service repeats at a sign-in; a request that comes after the
+// answer was written is a new one.
 func (p *people) tellDeclined(ctx context.Context, session *xmppside.Session, row database.Request) error {
-	if err := session.SendSubscription(ctx, wire.Unsubscribed, row.JIDAsSent, "", ""); err != nil {
-		return err
-	}
 	if err := session.Barrier(ctx); err != nil {
 		return err
 	}
-	_, err := p.cl.c.db.Request.Decide(ctx, row.LoginID, row.JID, row.Direction, database.RequestDeclined, database.RequestDeclining)
-	p.kick()
+	p.mu.Lock()
+	if p.declining == nil {
+		p.declining = map[string]*xmppside.Subscription{}
+	}
+	p.declining[row.JID] = nil
+	p.mu.Unlock()
+	err := session.SendSubscription(ctx, wire.Unsubscribed, row.JIDAsSent, "", "")
+	if err == nil {
+		err = session.Barrier(ctx)
+	}
+	if err == nil {
+		_, err = p.cl.c.db.Request.Decide(ctx, row.LoginID, row.JID, row.Direction, database.RequestDeclined, database.RequestDeclining)
+	}
+	p.mu.Lock()
+	again := p.declining[row.JID]
+	delete(p.declining, row.JID)
+	p.mu.Unlock()
+	p.kick() // an answer makes room for another invite
+	if err == nil && again != nil {
+		return p.asked(ctx, row.JID, *again)
+	}
 	return err
 }
 

@@ -79,9 +79,9 @@ func (t *typing) received(_ context.Context, ev xmppside.ChatState) {
 			t.sending--
 			t.mu.Unlock()
 		}()
-		room, err := t.cl.portalRoom(ctx, chat)
-		if err != nil || room == "" {
-			return
+		room, err := t.cl.people.roomOf(ctx, chat)
+		if err != nil || room == "" || t.cl.people.isUndecided(ctx, chat) {
+			return // nothing of somebody not accepted yet goes into the room of their request
 		}
 		t.cl.login.QueueRemoteEvent(&simplevent.Typing{
 			EventMeta: simplevent.EventMeta{

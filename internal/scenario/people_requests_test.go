@@ -295,6 +295,7 @@ func TestLeavingTheChatOfAnAcceptedContactSendsNothing(t *testing.T) {
 	room := s.UserIsInvited("zoe")
 	s.UserJoins(room.ID)
 	s.RosterOf("zoe", "both")
+	everythingSoFarIsHandled(s)
 	s.UserLeaves(room.ID)
 	within(t, s.Appservice.WaitIdle)
 	s.UserSends("mary", "a word behind it")
