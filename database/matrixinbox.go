@@ -47,7 +47,7 @@ func (s *MatrixInboxStore) insertAll(ctx context.Context, batches [][]MatrixEven
 	err := inPieces(slices.Concat(batches...), func(piece []MatrixEvent) error {
 		args := make([]any, 0, 5*len(piece))
 		for _, evt := range piece {
-			args = append(args, evt.EventID, evt.RoomID, evt.TxnID, evt.Body, millis(evt.ReceivedAt))
+			args = append(args, evt.EventID, evt.RoomID, evt.TxnID, s.db.sealEvent(evt), millis(evt.ReceivedAt))
 		}
 		inserted, err := queryAll(ctx, s.db, scanNumbered, `
 			INSERT INTO messenger_matrix_inbox (event_id, room_id, txn_id, body, received_at) VALUES `+tuples(len(piece), 5)+`
