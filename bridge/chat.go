@@ -31,6 +31,7 @@ func (cl *Client) chatInfo(contact string) *bridgev2.ChatInfo {
 		Members: &bridgev2.ChatMemberList{
 			IsFull: true, TotalMemberCount: len(members), OtherUserID: other, MemberMap: members,
 		},
+		ExtraUpdates: cl.history.earlier(contact),
 	}
 }
 

@@ -139,6 +139,7 @@ func (cl *Client) Disconnect() {
 		cl.log.Warn().Msg("The session is taking long to close")
 	}
 	cl.outbox.stop()
+	cl.history.stop()
 	cl.inbound.stop()
 }
 

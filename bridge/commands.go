@@ -21,7 +21,7 @@ func (c *Connector) commands() []commands.CommandHandler {
 			Func: c.commandStatus, Name: "status", RequiresLogin: true,
 			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_]", Description: "Show how your sessions are doing: state, since when, last problem."},
 		},
-	}, c.contactCommands(), c.requestCommands(), c.presenceCommands())
+	}, c.contactCommands(), c.requestCommands(), c.presenceCommands(), c.historyCommands())
 }
 
 // logins are the clients that a command concerns: with several accounts, a login ID may come first in the arguments (it is then taken off); else, inside a chat, its

@@ -53,6 +53,8 @@ type Connector struct {
 	// wrongKeys is called with the keys of the file that do not exist, before the file is rewritten.
 	wrongKeys func([]*config.KeyError)
 
+	archiveSlots chan struct{} // taken while an archive is read
+
 	mu      sync.Mutex
 	clients map[networkid.UserLoginID]*Client
 
@@ -79,6 +81,7 @@ func (c *Connector) Init(br *bridgev2.Bridge) {
 	c.log = br.Log.With().Str("component", "messenger").Logger()
 	c.clients = map[networkid.UserLoginID]*Client{}
 	c.run = newKey()
+	c.archiveSlots = make(chan struct{}, archiveReads)
 	c.ctx, c.stop = context.WithCancel(c.log.WithContext(context.Background()))
 
 	// The framework's own queues answer before anything is handled, and lose what is in them at the end: ours replace them.
@@ -135,7 +138,6 @@ func (c *Connector) spawn(f func(ctx context.Context)) {
 func (c *Connector) GetDBMetaTypes() bridgedb.MetaTypes {
 	return bridgedb.MetaTypes{
 		UserLogin: func() any { return &LoginMetadata{} },
-		Portal:    func() any { return &PortalMetadata{} },
 	}
 }
 
@@ -149,12 +151,6 @@ func (m *LoginMetadata) CopyFrom(other any) {
 	if o, ok := other.(*LoginMetadata); ok && o.JID != "" {
 		m.JID = o.JID
 	}
-}
-
-// PortalMetadata is what the framework's table of portals holds for us.
-type PortalMetadata struct {
-	// Imported tells that the archived messages of the time before the room were asked for.
-	Imported bool `json:"imported,omitempty"`
 }
 
 // GetConfig implements bridgev2.NetworkConnector.

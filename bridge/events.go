@@ -18,7 +18,7 @@ func (cl *Client) Handle(ctx context.Context, ev xmppside.Event) error {
 	case xmppside.StateEvent:
 		cl.onState(ev)
 		cl.outbox.onState(ev)
-		cl.history.onState(ctx, ev)
+		cl.history.onState(ev)
 		cl.presence.onState(ev)
 	case xmppside.SignedIn:
 		return cl.onSignedIn(ctx, ev)
@@ -47,5 +47,8 @@ func (cl *Client) onSignedIn(ctx context.Context, ev xmppside.SignedIn) error {
 	if !strings.EqualFold(ev.JID.Bare().String(), cl.id()) {
 		return errForeignAccount
 	}
-	return cl.c.db.Credential.SetLastHost(ctx, cl.id(), ev.Host)
+	if err := cl.c.db.Credential.SetLastHost(ctx, cl.id(), ev.Host); err != nil {
+		return err
+	}
+	return cl.history.signedIn(ctx, ev)
 }

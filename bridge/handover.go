@@ -31,7 +31,7 @@ func (in *inbound) handOver(ctx context.Context, row database.Incoming, attempt 
 	if err := json.Unmarshal(row.Body, &what); err != nil {
 		return in.setAside(ctx, row, fmt.Errorf("the stored row is damaged: %w", err))
 	}
-	if attempt > 0 || in.cl.c.isLeftover(row.Seq) {
+	if attempt > 0 || what.Tried || in.cl.c.isLeftover(row.Seq) {
 		// An earlier try may have reached the homeserver without us having learned of it.
 		if found, err := in.lookBefore(ctx, row, what); err != nil {
 			return err
@@ -128,6 +128,9 @@ func (in *inbound) done(ctx context.Context, row database.Incoming, what incomin
 	})
 	if err == nil && row.Kind != kindNotice {
 		in.cl.c.metrics.handedOver(row.ReceivedAt)
+	}
+	if err == nil && what.Read {
+		in.cl.markRead(ctx, row)
 	}
 	return err
 }

@@ -33,6 +33,7 @@ type chatWorker struct {
 	running bool
 	again   bool // something has come in since it last looked
 	held    int  // reasons for which the chat waits, such as a catch-up
+	busy    bool // the oldest row is on its way to the room
 }
 
 func newInbound(cl *Client) *inbound {
@@ -54,6 +55,11 @@ type incoming struct {
 	Time time.Time `json:"time"`           // when it was sent, as well as is known
 	Late bool      `json:"late,omitempty"` // it was sent while the session was down
 	Old  bool      `json:"old,omitempty"`  // it is from before the room, and so already read
+
+	Source string    `json:"source,omitempty"` // of the log's words; empty: received as it was sent
+	Stamp  time.Time `json:"stamp,omitzero"`   // when it was sent by the service's clock, if it said so
+	Read   bool      `json:"read,omitempty"`   // everything up to here is read
+	Tried  bool      `json:"tried,omitempty"`  // an earlier run of the program may have sent it
 }
 
 // resume starts the workers of what was left by an earlier run.
@@ -66,6 +72,9 @@ func (in *inbound) resume() {
 	in.ctx, in.cancel = context.WithCancel(in.cl.log.WithContext(in.cl.c.ctx))
 	in.resumed = true
 	for _, chat := range in.cl.c.leftover(in.cl.id()) {
+		in.start(chat)
+	}
+	for chat := range in.chats { // interrupted by stop
 		in.start(chat)
 	}
 }
@@ -106,6 +115,7 @@ func (in *inbound) message(ctx context.Context, ev xmppside.Message) error {
 	if row.Late {
 		return in.cl.history.offline(ctx, row)
 	}
+	in.cl.history.before(row.From)
 	if err := in.put(ctx, row.From, kind, newKey(), row); err != nil {
 		return err
 	}
@@ -120,7 +130,7 @@ func (in *inbound) put(ctx context.Context, chat, kind, key string, row incoming
 		return err
 	}
 	_, _, err = in.cl.c.db.MessengerInbox.Put(ctx, database.Incoming{
-		LoginID: in.cl.id(), ChatID: chat, DedupeKey: key, Kind: kind, Body: body, Stamp: row.Time,
+		LoginID: in.cl.id(), ChatID: chat, DedupeKey: key, Kind: kind, Body: body, Stamp: row.stamp(),
 	})
 	return err
 }
@@ -191,23 +201,33 @@ func (in *inbound) rest(chat string, worker *chatWorker, force bool) bool {
 		worker.again = false
 		return false
 	}
-	worker.running = false
-	if worker.held == 0 {
+	worker.running, worker.busy = false, false
+	if worker.held == 0 && in.ctx != nil {
 		delete(in.chats, chat)
 	}
 	return true
 }
 
-func (in *inbound) isHeld(worker *chatWorker) bool {
+// claim allows a worker to hand over the next row, unless the chat is held.
+func (in *inbound) claim(worker *chatWorker) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return worker.held > 0
+	worker.busy = worker.held == 0
+	return worker.busy
+}
+
+// isBusy tells whether the oldest row of a chat may be on its way to the room at the moment. While the chat is held no further one sets out.
+func (in *inbound) isBusy(chat string) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	worker := in.chats[chat]
+	return worker != nil && worker.busy
 }
 
 // run hands over a chat's rows until none is left.
 func (in *inbound) run(ctx context.Context, chat string, worker *chatWorker) {
 	for attempt := 0; ctx.Err() == nil; {
-		if in.isHeld(worker) {
+		if !in.claim(worker) {
 			in.rest(chat, worker, true)
 			return
 		}

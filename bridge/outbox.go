@@ -146,7 +146,7 @@ func (o *outbox) write(ctx context.Context, session *xmppside.Session, rows []da
 		if err := o.cl.c.db.Outbox.MarkWritten(ctx, stream, seqs(rows)...); err != nil {
 			return err
 		}
-		return o.cl.logOutgoing(ctx, rows)
+		return o.cl.logOutgoing(ctx, rows, stream)
 	})
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ func (o *outbox) settleEarlier(ctx context.Context, session *xmppside.Session) e
 		return err
 	}
 	var chats []string
-	byChat := map[string][]database.OutboxMessage{}
+	seen := map[string]bool{}
 	for _, row := range rows {
 		if row.StanzaID == suspect {
 			if err = o.fail(ctx, row, noticeMalformed); err != nil {
@@ -30,13 +30,13 @@ func (o *outbox) settleEarlier(ctx context.Context, session *xmppside.Session) e
 			}
 			continue
 		}
-		if len(byChat[row.ChatID]) == 0 {
+		if !seen[row.ChatID] {
+			seen[row.ChatID] = true
 			chats = append(chats, row.ChatID)
 		}
-		byChat[row.ChatID] = append(byChat[row.ChatID], row)
 	}
 	for _, chat := range chats {
-		if err = o.settleChat(ctx, session, chat, byChat[chat]); err != nil {
+		if err = o.settleChat(ctx, session, chat); err != nil {
 			return err
 		}
 	}
@@ -46,9 +46,57 @@ func (o *outbox) settleEarlier(ctx context.Context, session *xmppside.Session) e
 	return nil
 }
 
-// settleChat decides about the unconfirmed messages of one chat.
-func (o *outbox) settleChat(ctx context.Context, _ *xmppside.Session, _ string, rows []database.OutboxMessage) error {
+// settleChat decides about the unconfirmed messages of one chat: what the archive shows has arrived, what it would show if it had arrived has not, and of the rest nobody
+// knows.
+func (o *outbox) settleChat(ctx context.Context, session *xmppside.Session, chat string) error {
+	if err := o.cl.history.catchUp(ctx, session, chat); err != nil {
+		return err
+	}
+	rows, err := o.cl.c.db.Outbox.Unconfirmed(ctx, o.cl.id(), chat)
+	if err != nil {
+		return err
+	}
 	return o.settleUncertain(ctx, rows)
+}
+
+// settleByArchive confirms messages that the archive shows, and queues those again that it would show if they had arrived. What was written again meanwhile is left alone.
+func (o *outbox) settleByArchive(ctx context.Context, arrived, absent []database.OutboxMessage) error {
+	if len(arrived) > 0 {
+		if err := o.confirm(ctx, arrived); err != nil {
+			return err
+		}
+		o.cl.c.metrics.settledUncertain(outcomeArchived, len(arrived))
+	}
+	if len(absent) == 0 {
+		return nil
+	}
+	var again []database.OutboxMessage
+	err := o.cl.c.db.Write(ctx, func(ctx context.Context) error {
+		again = nil
+		for _, row := range absent {
+			now, found, err := o.cl.c.db.Outbox.ByStanzaID(ctx, row.LoginID, row.StanzaID)
+			if err != nil {
+				return err
+			}
+			if found && now.State == database.OutboxWritten && now.StreamID == row.StreamID {
+				again = append(again, now)
+			}
+		}
+		return o.unwrite(ctx, again)
+	})
+	if err != nil {
+		return err
+	}
+	o.cl.c.metrics.settledUncertain(outcomeMissing, len(again))
+	o.kick()
+	return nil
+}
+
+// suspected is the stanza ID of the message that the service ended the last stream over, empty when there is none. It is not sent again, whatever the archive shows.
+func (o *outbox) suspected() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.suspect
 }
 
 // settleUncertain decides about messages that neither a confirmation nor the archive tells about, as the setting `uncertain` says.

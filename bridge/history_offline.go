@@ -1,0 +1,135 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"matrix-messenger/bridge/history/align"
+	"matrix-messenger/database"
+)
+
+// offline takes a message that the service had stored (XEP-0160). When a session breaks while they are delivered, the service delivers them again.
+func (h *history) offline(ctx context.Context, row incoming) error {
+	kind := kindMessage
+	if row.From == h.cl.id() {
+		kind = kindOwn
+	}
+	row.Stamp, row.Source = row.Time, sourceOffline
+	offset, known, err := h.serviceOffset(ctx)
+	if err != nil {
+		return err
+	}
+	row.Time = localTime(row.Stamp, offset, known)
+	if again, err := h.isRepeat(ctx, kind, row); again || err != nil {
+		return err
+	}
+	h.before(row.From)
+	if err := h.cl.inbound.put(ctx, row.From, kind, newKey(), row); err != nil {
+		return err
+	}
+	h.cl.inbound.kick(row.From)
+	return nil
+}
+
+// repeatKey is what makes two stored messages the same one: they have no IDs that can be relied on.
+type repeatKey struct {
+	chat, hash string
+	mine       bool
+	stamp      int64
+}
+
+// repeat counts a message: how often it was known before this session, and how often it has come in it. Somebody may say "ok" twice in a second, so the second one counts
+// as a repeat only when it was known twice.
+type repeat struct{ known, seen int }
+
+// maxRepeats bounds what is remembered of a session; what is beyond it is taken for new.
+const maxRepeats = 5000
+
+func (h *history) isRepeat(ctx context.Context, kind string, row incoming) (bool, error) {
+	hash, err := h.cl.textHash(row.From, row.Text)
+	if err != nil {
+		return false, err
+	}
+	key := repeatKey{chat: row.From, hash: hash, mine: kind == kindOwn, stamp: row.Stamp.UnixMilli()}
+	h.mu.Lock()
+	count, full := h.repeats[key], len(h.repeats) >= maxRepeats
+	h.mu.Unlock()
+	if count == nil {
+		known, err := h.timesKnown(ctx, kind, hash, row)
+		if err != nil {
+			return false, err
+		}
+		if full {
+			return known > 0, nil
+		}
+		count = &repeat{known: known}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.repeats == nil {
+		h.repeats = map[repeatKey]*repeat{}
+	}
+	h.repeats[key] = count
+	count.seen++
+	return count.seen <= count.known, nil
+}
+
+// timesKnown counts a message in the log and in the queue.
+func (h *history) timesKnown(ctx context.Context, kind, hash string, row incoming) (int, error) {
+	known, err := h.cl.c.db.ChatLog.CountAt(ctx, h.cl.id(), row.From, kind == kindOwn, hash, row.Stamp, sourceOffline, sourceArchive)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := h.cl.c.db.MessengerInbox.AtStamp(ctx, h.cl.id(), row.From, row.Stamp)
+	if err != nil {
+		return 0, err
+	}
+	for _, other := range rows {
+		var what incoming
+		if other.Kind == kind && json.Unmarshal(other.Body, &what) == nil && isStamped(what.Source) && align.Normalize(what.Text) == align.Normalize(row.Text) {
+			known++
+		}
+	}
+	return known, nil
+}
+
+// serviceClock is how far the service's clock is ahead of ours.
+type serviceClock struct {
+	offset time.Duration
+	known  bool
+	loaded bool
+}
+
+// serviceOffset is the measured difference of the clocks; known is false when there is none yet.
+func (h *history) serviceOffset(ctx context.Context) (offset time.Duration, known bool, err error) {
+	h.mu.Lock()
+	clock := h.clock
+	h.mu.Unlock()
+	if !clock.loaded {
+		setting, err := h.cl.c.db.Setting.Get(ctx, h.cl.id())
+		if err != nil {
+			return 0, false, err
+		}
+		clock = serviceClock{offset: setting.ClockOffset, known: setting.ClockOffset != 0, loaded: true}
+		h.mu.Lock()
+		h.clock = clock
+		h.mu.Unlock()
+	}
+	return clock.offset, clock.known, nil
+}
+
+// noteOffset keeps a difference of the clocks that was measured, and writes it down when it is news.
+func (h *history) noteOffset(ctx context.Context, known *recollection, verdict align.Result) error {
+	if !verdict.OffsetKnown {
+		return nil
+	}
+	h.mu.Lock()
+	h.clock = serviceClock{offset: verdict.Offset, known: true, loaded: true}
+	h.mu.Unlock()
+	if known.offsetKnown && (verdict.Offset-known.offset).Abs() < clockTolerance {
+		return nil
+	}
+	_, err := h.cl.c.db.Setting.Update(ctx, h.cl.id(), func(s *database.Setting) { s.ClockOffset = verdict.Offset })
+	return err
+}

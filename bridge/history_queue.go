@@ -1,0 +1,250 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"matrix-messenger/xmppside"
+	"matrix-messenger/xmppside/iq"
+)
+
+// readJob is a chat whose archive is to be read.
+type readJob struct {
+	chat      string
+	urgent    bool // somebody waits for it
+	running   bool
+	held      bool      // the chat waits
+	heldUntil time.Time // not longer
+
+	done  chan struct{} // closed at the end; the rest is set by then
+	added int
+	err   error
+}
+
+const (
+	// readWorkers is how many archives of one login are read at a time.
+	readWorkers = 2
+	// ArchiveReads is how many are read at a time by the whole bridge.
+	archiveReads = 64
+	// readTimeout bounds the questions about one chat.
+	readTimeout = 10 * time.Second
+	// slotTimeout bounds the wait for other logins.
+	slotTimeout = 20 * time.Second
+	// holdTimeout is how long a chat waits for its archive.
+	holdTimeout = time.Minute
+	// maxJobs bounds the queue; a chat beyond it goes on without its archive.
+	maxJobs = 1000
+)
+
+// enqueue asks for a chat's archive and makes the chat wait. An urgent one goes before those that are not. It returns nil when there are too many. The lock is held.
+func (h *history) enqueue(chat string, urgent bool) *readJob {
+	job := h.jobs[chat]
+	switch {
+	case job == nil && len(h.jobs) >= maxJobs:
+		return nil
+	case job == nil:
+		job = &readJob{chat: chat, done: make(chan struct{})}
+		if h.jobs == nil {
+			h.jobs = map[string]*readJob{}
+		}
+		h.jobs[chat] = job
+		h.insert(job, urgent)
+	case !job.running && urgent && !job.urgent:
+		h.queue = slices.DeleteFunc(h.queue, func(other *readJob) bool { return other == job })
+		h.insert(job, true)
+	}
+	h.hold(job)
+	h.startWorkers()
+	return job
+}
+
+func (h *history) insert(job *readJob, urgent bool) {
+	job.urgent = urgent
+	at := len(h.queue)
+	if urgent {
+		if i := slices.IndexFunc(h.queue, func(other *readJob) bool { return !other.urgent }); i >= 0 {
+			at = i
+		}
+	}
+	h.queue = slices.Insert(h.queue, at, job)
+}
+
+// hold makes a chat wait, for a bounded time. The lock is held.
+func (h *history) hold(job *readJob) {
+	if job.held {
+		return
+	}
+	job.held, job.heldUntil = true, time.Now().Add(holdTimeout)
+	h.cl.inbound.holdChat(job.chat)
+	if h.sweep == nil {
+		h.sweep = time.AfterFunc(holdTimeout, h.sweepHolds)
+	}
+}
+
+func (h *history) release(job *readJob) {
+	if job.held {
+		job.held = false
+		h.cl.inbound.releaseChat(job.chat)
+	}
+}
+
+// sweepHolds lets chats go on that have waited long enough. They stay in the queue: what was missed is then shown late.
+func (h *history) sweepHolds() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	var next time.Time
+	for _, job := range h.jobs {
+		switch {
+		case !job.held || job.running: // a running one ends by itself
+		case !now.Before(job.heldUntil):
+			h.release(job)
+		case next.IsZero() || job.heldUntil.Before(next):
+			next = job.heldUntil
+		}
+	}
+	h.sweep = nil
+	if len(h.jobs) > 0 {
+		if next.IsZero() {
+			next = now.Add(holdTimeout)
+		}
+		h.sweep = time.AfterFunc(next.Sub(now), h.sweepHolds)
+	}
+}
+
+// startWorkers makes sure that what waits is worked on while there is a session. The lock is held.
+func (h *history) startWorkers() {
+	if h.ctx == nil || len(h.queue) == 0 {
+		return
+	}
+	session := h.cl.session()
+	if session == nil {
+		return // the state Online starts them
+	}
+	for h.workers < min(readWorkers, len(h.queue)) {
+		h.workers++
+		ctx := h.ctx
+		h.work.Go(func() { h.readQueue(ctx, session) })
+	}
+}
+
+// readQueue reads archives until there is nothing to read or no session to do it with.
+func (h *history) readQueue(ctx context.Context, session *xmppside.Session) {
+	for {
+		job := h.next(ctx, session)
+		if job == nil {
+			return
+		}
+		added, err := h.readJob(ctx, session, job)
+		h.finish(ctx, session, job, added, err)
+	}
+}
+
+// next takes the next job, or ends the worker.
+func (h *history) next(ctx context.Context, session *xmppside.Session) *readJob {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if ctx.Err() != nil || isOver(session) || len(h.queue) == 0 {
+		h.workers--
+		if ctx.Err() == nil && h.cl.session() != session {
+			h.startWorkers() // of the session that has begun meanwhile
+		}
+		return nil
+	}
+	job := h.queue[0]
+	h.queue = h.queue[1:]
+	job.running = true
+	h.hold(job)
+	return job
+}
+
+func isOver(session *xmppside.Session) bool {
+	select {
+	case <-session.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// readJob reads one archive when it is the login's turn.
+func (h *history) readJob(ctx context.Context, session *xmppside.Session, job *readJob) (added int, err error) {
+	timer := time.NewTimer(slotTimeout)
+	defer timer.Stop()
+	select {
+	case h.cl.c.archiveSlots <- struct{}{}:
+	case <-timer.C:
+		return 0, errSilent
+	case <-session.Done():
+		return 0, errSessionOver
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	defer func() { <-h.cl.c.archiveSlots }()
+	return h.read(ctx, session, job.chat)
+}
+
+// finish ends a job and lets its chat go on. When the session ended over it, it waits for the next one.
+func (h *history) finish(ctx context.Context, session *xmppside.Session, job *readJob, added int, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	job.running = false
+	if err != nil && ctx.Err() == nil && isOver(session) {
+		h.queue = slices.Insert(h.queue, 0, job)
+		return
+	}
+	known := h.chat(job.chat)
+	if err == nil {
+		known.read = session.ID()
+	} else {
+		known.retry = time.Now().Add(retryRead)
+		if !errors.Is(err, errUndecided) {
+			h.cl.log.Debug().Err(err).Msg("The archive of a chat could not be read")
+		}
+	}
+	h.end(job, added, err)
+	h.noteAnswer(err)
+}
+
+func (h *history) end(job *readJob, added int, err error) {
+	delete(h.jobs, job.chat)
+	job.added, job.err = added, err
+	h.release(job)
+	close(job.done)
+}
+
+// noteAnswer leaves an archive alone that is refused or silent, so that nobody waits for it again and again. The lock is held.
+func (h *history) noteAnswer(err error) {
+	switch {
+	case err == nil || iq.Answered(err) && !iq.Refused(err):
+		h.silent = 0
+		return
+	case errors.Is(err, context.DeadlineExceeded):
+		if h.silent++; h.silent < 2 {
+			return
+		}
+	case !iq.Refused(err):
+		return
+	}
+	h.silent = 0
+	h.resting = time.Now().Add(silence)
+	h.cl.log.Info().Err(err).Msg("The service does not give its archive")
+	for _, job := range h.queue {
+		h.end(job, 0, errSilent)
+	}
+	h.queue = nil
+}
+
+// dropJobs ends everything that waits. The lock is held.
+func (h *history) dropJobs(err error) {
+	for _, job := range h.jobs {
+		h.end(job, 0, err)
+	}
+	h.queue = nil
+	if h.sweep != nil {
+		h.sweep.Stop()
+		h.sweep = nil
+	}
+}
