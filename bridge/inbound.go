@@ -79,15 +79,25 @@ func (in *inbound) resume() {
 	}
 }
 
-// stop ends the workers and waits for them.
+// stop ends the workers and waits for them, but not for a homeserver that does not answer: what they hand over is still in the database.
 func (in *inbound) stop() {
 	in.mu.Lock()
 	cancel := in.cancel
 	in.ctx, in.cancel = nil, nil
 	in.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	if cancel == nil {
+		return
+	}
+	cancel()
+	ended := make(chan struct{})
+	go func() {
 		in.work.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(disconnectTimeout):
+		in.cl.log.Warn().Msg("The homeserver is taking long, and messages on their way to it are left for the next start")
 	}
 }
 
