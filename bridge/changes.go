@@ -143,4 +143,6 @@ func (cl *Client) HandleMatrixPollVote(context.Context, *bridgev2.MatrixPollVote
 
 // HandleMatrixDeleteChat implements bridgev2.DeleteChatHandlingNetworkAPI: only the room goes. Contacts cannot be removed through this service, and its archive cannot
 // be emptied; a new message of the contact makes a new room.
-func (cl *Client) HandleMatrixDeleteChat(context.Context, *bridgev2.MatrixDeleteChat) error { return nil }
+func (cl *Client) HandleMatrixDeleteChat(context.Context, *bridgev2.MatrixDeleteChat) error {
+	return nil
+}

@@ -144,7 +144,7 @@ func (e loginNeeded) Unwrap() error   { return e.error }
 type adminNeeded struct{ error }
 
 func (adminNeeded) SettingsWrong() bool { return true }
-func (e adminNeeded) Unwrap() error   { return e.error }
+func (e adminNeeded) Unwrap() error     { return e.error }
 
 // refreshAhead is how the bridge thinks about the token of a stream that is up: it is left alone (messenger-protocol.md 4.5). The refresh token
 // may be short-lived too, though, so a token is renewed in the background when its time is nearly over, and a reconnect finds a good one.

@@ -36,4 +36,3 @@ func clip(text string, n int) string {
 	}
 	return text[:n] + "…"
 }
-
