@@ -18,6 +18,7 @@ func TestTypingIsPassedBothWays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{})
 		defer w.signIn()()
+		next(w, "Ann's presence", anyOf[xmppside.PresenceUpdate]) // the service knows of ours by then
 		if err := w.server.Account(ann).SetTyping(john, "composing"); err != nil {
 			t.Fatal(err)
 		}

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"matrix-messenger/messengerd"
 	"matrix-messenger/xmppside"
@@ -217,3 +220,32 @@ func TestAStreamMayOutliveItsToken(t *testing.T) {
 		}
 	})
 }
+
+func TestTheTokenIsInNoLogAndNoError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		var mu sync.Mutex
+		const secret = "EwBsecretsecret=="
+		w := newWorld(t, setup{account: func(c *xmppside.AccountConfig) {
+			c.Log = zerolog.New(writerFunc(func(p []byte) (int, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return log.Write(p)
+			}))
+		}})
+		w.tokens.set(func() { w.tokens.current, w.tokens.next = secret, func() string { return secret } })
+		stop := w.run()
+		ev := w.state(xmppside.SignedOut)
+		stop()
+		mu.Lock()
+		defer mu.Unlock()
+		text := log.String() + fmt.Sprintf("%v %+v %#v", ev.Problem, ev, ev.Problem.Err)
+		if !strings.Contains(text, "not-authorized") || strings.Contains(text, "secret") {
+			t.Errorf("logged %s", text)
+		}
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
