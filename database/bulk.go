@@ -44,8 +44,8 @@ func (b *bulk[In, Out]) do(ctx context.Context, in In) (out Out, err error) {
 	b.waiting = append(b.waiting, item)
 	first := len(b.waiting) == 1
 	b.mu.Unlock()
-	if first {
-		go b.flush() // ends with the commit, or at once when the committer is closed: every item gets its result
+	if first && !b.db.committer.background(b.flush) {
+		b.finish(b.take(), ErrClosed)
 	}
 	select {
 	case err = <-item.result:
@@ -71,15 +71,19 @@ func (b *bulk[In, Out]) flush() {
 		items = b.take()
 	}
 	if err == nil || len(items) == 1 || errors.Is(err, ErrClosed) || isWholeFailure(err) {
-		for _, item := range items {
-			item.result <- err
-		}
+		b.finish(items, err)
 		return
 	}
 	for i := range items { // one of them is at fault: find out which
 		items[i].result <- b.db.committer.Do(context.Background(), func(ctx context.Context) error {
 			return b.runItems(ctx, items[i:i+1])
 		})
+	}
+}
+
+func (b *bulk[In, Out]) finish(items []*bulkItem[In, Out], err error) {
+	for _, item := range items {
+		item.result <- err
 	}
 }
 

@@ -30,6 +30,17 @@ func fromMillis(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
+// maxReason bounds the error texts that are stored, in bytes.
+const maxReason = 1000
+
+// reason makes an error text storable: it may hold what a peer sent, and PostgreSQL takes neither invalid UTF-8 nor zero bytes.
+func reason(text string) string {
+	if len(text) > maxReason {
+		text = text[:maxReason]
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x00", "")
+}
+
 // queryAll reads all rows of a query.
 func queryAll[T any](ctx context.Context, db *Database, scan dbutil.ConvertRowFn[T], query string, args ...any) ([]T, error) {
 	return scan.NewRowIter(db.db.Query(ctx, query, args...)).AsList()

@@ -26,12 +26,13 @@ var ErrClosed = errors.New("the database is closed")
 // number of commits follows the disk and not the number of writers. Writes happen in the order they were handed in. One
 // goroutine does the work; the queue is bounded; a full queue makes writers wait.
 type Committer struct {
-	db     *dbutil.Database
-	log    zerolog.Logger
-	jobs   chan *write
-	done   chan struct{}
-	mu     sync.RWMutex // held for reading while handing in, so that Close does not close the queue under a writer
-	closed bool
+	db      *dbutil.Database
+	log     zerolog.Logger
+	jobs    chan *write
+	done    chan struct{}
+	mu      sync.RWMutex // held for reading while handing in, so that Close does not close the queue under a writer
+	closed  bool
+	flushes sync.WaitGroup // of bulk writes, which hand in
 
 	commits atomic.Int64
 	writes  atomic.Int64
@@ -92,6 +93,17 @@ func (c *Committer) handIn(ctx context.Context, job *write) error {
 	}
 }
 
+// background runs fn in a goroutine that Close waits for; false when it is too late for that.
+func (c *Committer) background(fn func()) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.closed {
+		return false
+	}
+	c.flushes.Go(fn)
+	return true
+}
+
 // Close commits what was handed in and returns when that is done.
 func (c *Committer) Close() {
 	c.mu.Lock()
@@ -101,6 +113,7 @@ func (c *Committer) Close() {
 	}
 	c.mu.Unlock()
 	<-c.done
+	c.flushes.Wait()
 }
 
 // Stats tells how many commits were made for how many writes.
@@ -180,8 +193,8 @@ func isWholeFailure(err error) bool {
 // callWrite turns a panic into an error: the goroutine belongs to all writers.
 func callWrite(ctx context.Context, fn func(ctx context.Context) error) (err error) {
 	defer func() {
-		if reason := recover(); reason != nil {
-			err = fmt.Errorf("panic in a database write: %v\n%s", reason, debug.Stack())
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic in a database write: %v\n%s", cause, debug.Stack())
 		}
 	}()
 	return fn(ctx)

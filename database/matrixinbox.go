@@ -123,10 +123,10 @@ func (s *MatrixInboxStore) MarkHandled(ctx context.Context, seq int64) error {
 }
 
 // Poison sets an event aside that cannot be handled. Its content stays for whoever looks into it, until PruneHandled.
-func (s *MatrixInboxStore) Poison(ctx context.Context, seq int64, reason string) error {
+func (s *MatrixInboxStore) Poison(ctx context.Context, seq int64, why string) error {
 	_, err := s.db.exec(ctx, `
 		UPDATE messenger_matrix_inbox SET state='poisoned', error=$3, handled_at=$2 WHERE seq=$1 AND state='pending'
-	`, seq, millis(time.Now()), reason)
+	`, seq, millis(time.Now()), reason(why))
 	return err
 }
 

@@ -160,18 +160,18 @@ func (s *MessengerInboxStore) Delete(ctx context.Context, seq int64) error {
 
 // Fail notes that a try failed and when the next one is due. unsent says that the message is certainly not in the room, which
 // removes the in-flight mark.
-func (s *MessengerInboxStore) Fail(ctx context.Context, seq int64, reason string, nextTry time.Time, unsent bool) error {
+func (s *MessengerInboxStore) Fail(ctx context.Context, seq int64, why string, nextTry time.Time, unsent bool) error {
 	_, err := s.db.exec(ctx, `
 		UPDATE messenger_inbox SET error=$2, next_try=$3, in_flight=(in_flight AND NOT $4) WHERE seq=$1
-	`, seq, reason, millis(nextTry), unsent)
+	`, seq, reason(why), millis(nextTry), unsent)
 	return err
 }
 
 // SetAside takes a row out of its chat's way for good. Its content stays for whoever looks into it, until PruneSetAside.
-func (s *MessengerInboxStore) SetAside(ctx context.Context, seq int64, reason string) error {
+func (s *MessengerInboxStore) SetAside(ctx context.Context, seq int64, why string) error {
 	_, err := s.db.exec(ctx, `
 		UPDATE messenger_inbox SET set_aside=$2, error=$3, in_flight=false WHERE seq=$1 AND set_aside=0
-	`, seq, millis(time.Now()), reason)
+	`, seq, millis(time.Now()), reason(why))
 	return err
 }
 

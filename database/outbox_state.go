@@ -94,22 +94,22 @@ func (s *OutboxStore) Requeue(ctx context.Context, seqs ...int64) error {
 
 // Settle ends rows as failed or expired, with a sentence for the sender. Confirmed rows can still fail, because a service may
 // answer a message with an error after it has taken it. It returns how many rows changed, so that a reason is told once.
-func (s *OutboxStore) Settle(ctx context.Context, state OutboxState, reason string, seqs ...int64) (int64, error) {
+func (s *OutboxStore) Settle(ctx context.Context, state OutboxState, why string, seqs ...int64) (int64, error) {
 	if state != OutboxFailed && state != OutboxExpired {
 		return 0, fmt.Errorf("a message cannot be settled as %q", state)
 	}
 	return s.update(ctx, seqs, `state=$1, error=$2, body=NULL, settled_at=$3`, `state IN ('queued', 'written', 'confirmed')`,
-		string(state), reason, millis(time.Now()))
+		string(state), reason(why), millis(time.Now()))
 }
 
 // Fail is [OutboxStore.Settle] with the state failed.
-func (s *OutboxStore) Fail(ctx context.Context, reason string, seqs ...int64) (int64, error) {
-	return s.Settle(ctx, OutboxFailed, reason, seqs...)
+func (s *OutboxStore) Fail(ctx context.Context, why string, seqs ...int64) (int64, error) {
+	return s.Settle(ctx, OutboxFailed, why, seqs...)
 }
 
 // FailStanza fails the row of a stanza and returns it as it was before; changed is false when there is none or it had
 // already failed.
-func (s *OutboxStore) FailStanza(ctx context.Context, loginID, stanzaID, reason string) (before OutboxMessage, changed bool, err error) {
+func (s *OutboxStore) FailStanza(ctx context.Context, loginID, stanzaID, why string) (before OutboxMessage, changed bool, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context) error {
 		var found bool
 		var err error
@@ -118,7 +118,7 @@ func (s *OutboxStore) FailStanza(ctx context.Context, loginID, stanzaID, reason 
 		if err != nil || !found {
 			return err
 		}
-		count, err := s.Fail(ctx, reason, before.Seq)
+		count, err := s.Fail(ctx, why, before.Seq)
 		changed = count > 0
 		return err
 	})
@@ -132,14 +132,14 @@ func (s *OutboxStore) MarkNotified(ctx context.Context, seqs ...int64) error {
 }
 
 // FailLogin fails all open rows of a login with one reason and returns them as they were, for telling their senders.
-func (s *OutboxStore) FailLogin(ctx context.Context, loginID, reason string) (rows []OutboxMessage, err error) {
+func (s *OutboxStore) FailLogin(ctx context.Context, loginID, why string) (rows []OutboxMessage, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context) error {
 		var err error
 		rows, err = s.Open(ctx, loginID)
 		if err != nil {
 			return err
 		}
-		_, err = s.Fail(ctx, reason, seqsOf(rows)...)
+		_, err = s.Fail(ctx, why, seqsOf(rows)...)
 		return err
 	})
 	return rows, err

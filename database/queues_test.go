@@ -2,6 +2,7 @@ package database
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -240,7 +241,7 @@ func TestAMessageOfTheServiceIsKeptOnceUntilTheRoomHasIt(t *testing.T) {
 		must(t, err)
 		equal(t, "in flight after a try that certainly failed", next.InFlight, false)
 
-		must(t, db.MessengerInbox.SetAside(ctx, first, "the homeserver refuses it"))
+		must(t, db.MessengerInbox.SetAside(ctx, first, "the homeserver said \xff\x00"+strings.Repeat("é", 1000)))
 		list, err := db.MessengerInbox.ListForChat(ctx, "me", "mary", 10)
 		must(t, err)
 		if len(list) != 1 || list[0].DedupeKey != "3" {
