@@ -92,13 +92,13 @@ func (a *Account) live(ctx context.Context, stream *session.Stream, host string)
 		e.online = max(1, time.Since(in.online))
 	}
 	if failed.Cause == session.Redirected {
-		a.redirected(ctx, failed, &e)
+		a.redirected(failed, &e)
 	}
 	return e
 }
 
 // redirected is for a redirect in the running session: its target is where the next attempt starts.
-func (a *Account) redirected(_ context.Context, failed *session.Failure, e *ended) {
+func (a *Account) redirected(failed *session.Failure, e *ended) {
 	t, err := parseTarget(failed.Target)
 	if err != nil {
 		a.lastHost = ""
