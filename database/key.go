@@ -47,7 +47,10 @@ func (db *Database) CheckKey(ctx context.Context, sealer *Sealer) error {
 		if err != nil {
 			return err
 		}
-		return db.resealCredentials(ctx, sealer)
+		if err = db.resealCredentials(ctx, sealer); err != nil {
+			return err
+		}
+		return db.resealEvents(ctx, sealer)
 	})
 	if errors.Is(err, ErrUnknownKey) || errors.Is(err, ErrTampered) {
 		return fmt.Errorf("%w (%w)", ErrWrongKey, err)

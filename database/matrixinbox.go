@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -76,7 +77,8 @@ func (s *MatrixInboxStore) insertAll(ctx context.Context, batches [][]MatrixEven
 	return fresh, nil
 }
 
-// NextForRoom returns up to limit pending events of a room with a Seq above after, oldest first.
+// NextForRoom returns up to limit pending events of a room with a Seq above after, oldest first. An event whose content cannot be
+// opened has none.
 func (s *MatrixInboxStore) NextForRoom(ctx context.Context, roomID string, after int64, limit int) ([]MatrixEvent, error) {
 	events, err := queryAll(ctx, s.db, scanMatrixEvent, `
 		SELECT seq, event_id, room_id, txn_id, body, received_at, attempts FROM messenger_matrix_inbox
@@ -86,8 +88,12 @@ func (s *MatrixInboxStore) NextForRoom(ctx context.Context, roomID string, after
 		return nil, err
 	}
 	for i := range events {
-		if events[i].Body, err = s.db.openEvent(events[i]); err != nil {
+		events[i].Body, err = s.db.openEvent(events[i])
+		switch {
+		case errors.Is(err, ErrNoKey):
 			return nil, err
+		case err != nil: // will not be better another time, and must not hold up the room: without content it is set aside
+			s.db.log.Error().Err(err).Str("event_id", events[i].EventID).Msg("A stored Matrix event is lost")
 		}
 	}
 	return events, nil

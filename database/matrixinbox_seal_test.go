@@ -22,3 +22,19 @@ func TestWhatIsSentToTheBotDoesNotLieOpenOnTheDisk(t *testing.T) {
 		}
 	})
 }
+
+func TestAWaitingEventSurvivesAChangeOfTheKey(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		_, err := db.MatrixInbox.InsertBatch(ctx, []MatrixEvent{{EventID: "$1", RoomID: "!a", Body: []byte(`{"a":1}`)}, {EventID: "$2", RoomID: "!a", Body: []byte(`{"a":2}`)}})
+		must(t, err)
+		must(t, db.CheckKey(ctx, testSealer(t, "another secret key", "correct horse battery")))
+		must(t, db.CheckKey(ctx, testSealer(t, "another secret key"))) // the previous key is forgotten
+		_, err = db.db.Exec(ctx, `UPDATE messenger_matrix_inbox SET body=$1 WHERE event_id=$2`, []byte("v1:00000000:AAAA"), "$2")
+		must(t, err)
+		events, err := db.MatrixInbox.NextForRoom(ctx, "!a", 0, 10)
+		must(t, err)
+		equal(t, "content", string(events[0].Body), `{"a":1}`)
+		equal(t, "length of the lost content", len(events[1].Body), 0)
+	})
+}
