@@ -198,6 +198,9 @@ func (h *history) finish(ctx context.Context, session *xmppside.Session, job *re
 	known := h.chat(job.chat)
 	if err == nil {
 		known.read = session.ID()
+		if known.active.IsZero() {
+			known.active = time.Now()
+		}
 	} else {
 		known.retry = time.Now().Add(retryRead)
 		if !errors.Is(err, errUndecided) {

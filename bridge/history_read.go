@@ -180,24 +180,45 @@ func (h *history) compare(ctx context.Context, known *recollection, tail []archi
 		Capacity: min(h.cl.c.Config.Archive.Count, align.DefaultCapacity),
 		Break:    known.lastKnown(),
 	})
-	if known.isNew() || len(tail) == 0 {
+	if known.isNew() || len(tail) == 0 || known.reached(verdict) {
 		verdict.Gap = false // what is before the room is not missing in it
 	}
 	return verdict, h.noteOffset(ctx, known, verdict)
 }
 
-// lastKnown is the time, by our clock, of the newest message that is certainly known with everything before it: of this session when the chat was read in it, else of those before.
+// knownAt is the time of an entry by our clock, if it is certainly known with everything before it: one of this session when the chat was read in it, else one of those before.
+func (r *recollection) knownAt(entry database.LogEntry) (at time.Time, ok bool) {
+	at = entry.Stamp
+	if isStamped(entry.Source) {
+		at = at.Add(-r.offset)
+	}
+	return at, entry.State == logConfirmed && (r.inSession || !at.After(r.since))
+}
+
+// lastKnown is the time of the newest such entry.
 func (r *recollection) lastKnown() (last time.Time) {
 	for _, entry := range r.log {
-		at := entry.Stamp
-		if isStamped(entry.Source) {
-			at = at.Add(-r.offset)
-		}
-		if entry.State == logConfirmed && (r.inSession || !at.After(r.since)) && at.After(last) {
+		if at, ok := r.knownAt(entry); ok && at.After(last) {
 			last = at
 		}
 	}
 	return last
+}
+
+// reached tells whether the archive reaches back to such an entry. Times alone do not tell it of messages of the same second.
+func (r *recollection) reached(verdict align.Result) bool {
+	found := map[string]bool{}
+	for _, f := range verdict.Found {
+		for _, key := range f.Keys {
+			found[key] = true
+		}
+	}
+	for _, entry := range r.log {
+		if _, ok := r.knownAt(entry); ok && found[entry.Key] {
+			return true
+		}
+	}
+	return false
 }
 
 // missing makes rows of the archived messages that nobody has seen.

@@ -186,6 +186,14 @@ func (s *Server) Receipt(roomID id.RoomID, user id.UserID) id.EventID {
 	return ""
 }
 
+// WaitReceipt waits until a user has read up to an event.
+func (s *Server) WaitReceipt(ctx context.Context, roomID id.RoomID, user id.UserID, eventID id.EventID) error {
+	return s.wait(ctx, "the read receipt of "+user.String(), func() bool {
+		r := s.rooms[roomID]
+		return r != nil && r.receipts[user] == eventID
+	})
+}
+
 // AccountData returns what a user stored under a type, for a room or (empty room) globally.
 func (s *Server) AccountData(user id.UserID, roomID id.RoomID, typ string) json.RawMessage {
 	s.mu.Lock()

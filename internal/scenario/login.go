@@ -39,7 +39,7 @@ func (s *Scenario) Provision(ctx context.Context, method, path string, body, ans
 	switch {
 	case err != nil:
 		return err
-	case resp.StatusCode != http.StatusOK:
+	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated:
 		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, text)
 	case answer == nil:
 		return nil

@@ -18,10 +18,14 @@ const StepTimeout = 60 * time.Second
 type Options struct {
 	// Network and Bridge are laid over the sections of those names in the bridge's configuration.
 	Network, Bridge map[string]any
+	// Sections is laid over the file's other sections, by name; a section that is not there is made.
+	Sections map[string]map[string]any
 	// Homeserver sets the homeserver up.
 	Homeserver homeserver.Options
 	// Service changes the service's configuration before its start.
 	Service func(*messengerd.Config)
+	// Clock is the service's clock; without it, the machine's.
+	Clock func() time.Time
 	// NoDoublePuppet leaves double puppeting out of the bridge's configuration.
 	NoDoublePuppet bool
 	// Database is the URI of an empty PostgreSQL database to use instead of SQLite.

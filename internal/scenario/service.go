@@ -50,7 +50,11 @@ func (s *Scenario) serviceConfig() *messengerd.Config {
 
 func (s *Scenario) startService() {
 	s.t.Helper()
-	service, err := messengerd.New(s.serviceConfig())
+	var options []messengerd.Option
+	if s.opts.Clock != nil {
+		options = append(options, messengerd.WithClock(s.opts.Clock))
+	}
+	service, err := messengerd.New(s.serviceConfig(), options...)
 	if err == nil {
 		err = service.Start(context.Background())
 	}
