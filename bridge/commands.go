@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/commands"
 	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/bridgev2/status"
 )
 
 // helpSection is where our commands stand in the bot's help.
@@ -18,8 +20,15 @@ var helpSection = commands.HelpSection{Name: "Messenger", Order: 15}
 func (c *Connector) commands() []commands.CommandHandler {
 	return slices.Concat([]commands.CommandHandler{
 		&commands.FullHandler{
-			Func: c.commandStatus, Name: "status", RequiresLogin: true,
-			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_]", Description: "Show how your sessions are doing: state, since when, last problem."},
+			Func: c.commandStatus, Name: "status",
+			Help: commands.HelpMeta{
+				Section: helpSection, Args: "[_login ID_ | `all`]",
+				Description: "Show how your sessions are doing: state, since when, last problem. Administrators can see `all` sessions of the bridge.",
+			},
+		},
+		&commands.FullHandler{
+			Func: c.commandReconnect, Name: "reconnect", RequiresLogin: true,
+			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_]", Description: "Connect again now, for instance after another sign-in has ended yours."},
 		},
 	}, c.contactCommands(), c.requestCommands(), c.presenceCommands(), c.historyCommands())
 }
@@ -50,6 +59,10 @@ func (c *Connector) logins(ce *commands.Event) []*Client {
 }
 
 func (c *Connector) commandStatus(ce *commands.Event) {
+	if len(ce.Args) > 0 && strings.EqualFold(ce.Args[0], "all") {
+		c.commandStatusAll(ce)
+		return
+	}
 	var lines []string
 	for _, client := range c.logins(ce) {
 		line := fmt.Sprintf("* `%s` — %s", client.id(), client.describe(time.Now()))
@@ -58,7 +71,48 @@ func (c *Connector) commandStatus(ce *commands.Event) {
 		}
 		lines = append(lines, line)
 	}
+	if len(lines) == 0 {
+		lines = append(lines, "You are not signed in to Messenger. Sign in with the command `login`.")
+	}
 	ce.Reply("%s", strings.Join(lines, "\n"))
+}
+
+// mostSessions is how many sessions the overview for administrators lists one by one.
+const mostSessions = 200
+
+// commandStatusAll is the overview of all sessions: how many are in which state, and those that are not well.
+func (c *Connector) commandStatusAll(ce *commands.Event) {
+	if !ce.User.Permissions.Admin {
+		ce.Reply("Only administrators of the bridge can see everybody's sessions. Leave out `all` to see your own.")
+		return
+	}
+	clients := c.allClients()
+	slices.SortFunc(clients, func(a, b *Client) int { return strings.Compare(a.id(), b.id()) })
+	counts := map[string]int{}
+	var unwell []string
+	for _, client := range clients {
+		state := string(client.stateName())
+		counts[state]++
+		if state != string(status.StateConnected) && len(unwell) < mostSessions {
+			unwell = append(unwell, fmt.Sprintf("* `%s` of %s — %s", client.id(), client.login.UserMXID, client.describe(time.Now())))
+		}
+	}
+	lines := []string{fmt.Sprintf("There are %d sessions.", len(clients))}
+	for _, state := range slices.Sorted(maps.Keys(counts)) {
+		lines = append(lines, fmt.Sprintf("* %s: %d", state, counts[state]))
+	}
+	if len(unwell) > 0 {
+		lines = append(lines, "", "Not connected:")
+		lines = append(lines, unwell...)
+	}
+	ce.Reply("%s", strings.Join(lines, "\n"))
+}
+
+func (c *Connector) commandReconnect(ce *commands.Event) {
+	for _, client := range c.logins(ce) {
+		client.Connect(ce.Ctx)
+	}
+	ce.Reply("Connecting again. See how it goes with the command `status`.")
 }
 
 // reply to a command about a login, with the login named when there are several.

@@ -1,0 +1,101 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"maunium.net/go/mautrix/id"
+
+	"matrix-messenger/internal/homeserver"
+	"matrix-messenger/messengerd/oauthserver/browsertest"
+)
+
+// AuthorizeLink waits for the bot's link to the sign-in page.
+func (s *Scenario) AuthorizeLink() string {
+	s.t.Helper()
+	text := s.BotSays("open this link")
+	link := regexp.MustCompile(`http://\S+`).FindString(text)
+	if link == "" {
+		s.t.Fatalf("there is no link in %q", text)
+	}
+	return link
+}
+
+// UserVisits signs in at the service's page and returns the address that the browser is sent to.
+func (s *Scenario) UserVisits(link string, deny bool) string {
+	s.t.Helper()
+	var sent string
+	s.within("signing in on the service's page", func(ctx context.Context) (err error) {
+		sent, err = browsertest.Visitor{Email: userEmail, Password: "secret", Deny: deny}.Visit(ctx, link)
+		return err
+	})
+	return sent
+}
+
+// UserAnswersBot sends the bot something secret and waits until the bot has removed it.
+func (s *Scenario) UserAnswersBot(secret string) {
+	s.t.Helper()
+	s.UserTellsBot(secret)
+	s.within("the bot to remove the message", func(ctx context.Context) error {
+		_, err := s.Alice.WaitEvent(ctx, s.bot, func(ev *homeserver.Event) bool {
+			return ev.Type == "m.room.redaction" && ev.Sender == s.Bot()
+		})
+		return err
+	})
+}
+
+// BotRoom is the management room.
+func (s *Scenario) BotRoom() id.RoomID { return s.bot }
+
+// AreNowhere checks that none of the secrets stands in anything that the bridge has written: its log, its database, or a room (except in what the
+// user wrote there). What they are called goes into the message, the secrets do not.
+func (s *Scenario) AreNowhere(secrets map[string]string) {
+	s.t.Helper()
+	files, err := filepath.Glob(s.file("bridge*"))
+	if err != nil || len(files) < 2 {
+		s.t.Fatalf("the bridge's files were not found: %v, %v", files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for name, secret := range secrets {
+			if secret != "" && bytes.Contains(bytes.ToLower(text), []byte(strings.ToLower(secret))) {
+				s.t.Errorf("%s stands in %s", name, filepath.Base(file))
+			}
+		}
+	}
+	for _, request := range s.HS.Requests(func(homeserver.Request) bool { return true }) {
+		for name, secret := range secrets {
+			if secret != "" && (bytes.Contains(request.Body, []byte(secret)) || strings.Contains(request.Path, secret)) {
+				s.t.Errorf("%s was sent to the homeserver with %s", name, request.Path)
+			}
+		}
+	}
+}
+
+// NewerSession waits until the account is signed in with a session that began after the given one, and returns its ID.
+func (s *Scenario) NewerSession(after uint64) (newer uint64) {
+	s.t.Helper()
+	s.awaitAccount(s.User(), "a new session", func() bool {
+		for _, session := range s.User().Sessions() {
+			if session.ID > after && session.Presence {
+				newer = session.ID
+				return true
+			}
+		}
+		return false
+	})
+	return newer
+}
+
+// UserIsSignedOut waits until the account has no session.
+func (s *Scenario) UserIsSignedOut() {
+	s.t.Helper()
+	s.awaitAccount(s.User(), "the session to end", func() bool { return len(s.User().Sessions()) == 0 })
+}
