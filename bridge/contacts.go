@@ -28,7 +28,16 @@ func (cl *Client) GetContactList(ctx context.Context) ([]*bridgev2.ResolveIdenti
 	if err != nil {
 		return nil, err
 	}
-	return cl.people.identified(ctx, contacts)
+	answers, err := cl.people.identified(ctx, contacts)
+	if err != nil {
+		return nil, err
+	}
+	for i, contact := range contacts {
+		if contact.Email != "" {
+			answers[i].UserInfo.Identifiers = append(answers[i].UserInfo.Identifiers, "mailto:"+contact.Email)
+		}
+	}
+	return answers, nil
 }
 
 // SearchUsers implements bridgev2.UserSearchingNetworkAPI, in the name, nickname, address and JID of the people the account knows. The service itself has no search.

@@ -136,13 +136,11 @@ func (p *people) displayname(c database.Contact) string {
 	return p.cl.c.Config.Displayname(config.Person{Name: plainName(c), JID: spelled, Email: c.Email})
 }
 
-// userInfo is what the framework shows of a contact.
+// userInfo is what the framework shows of a contact, to everybody: a ghost belongs to all accounts that know the person. So the e-mail address is not in it; only the one who
+// used it sees it.
 func (p *people) userInfo(c database.Contact) *bridgev2.UserInfo {
 	name := p.displayname(c)
 	info := &bridgev2.UserInfo{Name: &name, Identifiers: []string{"xmpp:" + c.JID}}
-	if c.Email != "" {
-		info.Identifiers = append(info.Identifiers, "mailto:"+c.Email)
-	}
 	if c.PhotoHash != "" && c.AvatarMXC != "" {
 		info.Avatar = avatar(c.PhotoHash, c, nil)
 	}

@@ -68,9 +68,9 @@ func (p *presence) keep(who string, aggregate wire.Aggregate) {
 	p.contacts[who] = aggregate
 }
 
-// tell passes a change on to Matrix and to the cache.
+// tell passes a change on to Matrix.
 func (p *presence) tell(who string, state wire.State) {
-	p.cl.c.crowd.presence.changed(p.cl.c, p.cl.id(), who, state)
+	p.cl.c.crowd.presence.show(p.cl.c, p.cl.id(), who, state)
 }
 
 // of is what a contact shows.
@@ -164,7 +164,7 @@ func (p *presence) expire() {
 	}
 }
 
-// restore reads the presences that were cached, once. They count as shown already: the homeserver has them since before the restart.
+// restore reads what the ghosts of the contacts showed before a restart, once. The homeserver has it still, so nothing is sent.
 func (p *presence) restore(ctx context.Context) {
 	rows, err := p.cl.c.db.Presence.List(ctx, p.cl.id())
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // presencePacer shows the contacts' presence on their ghosts, for all accounts: only changes, of a ghost only the latest, and not more than a bounded number in a second.
-// It also writes the cache of presences, in batches. Its one goroutine exists while there is something to do.
+// What ghosts show is cached in the database, written in batches. Its one goroutine exists while there is something to do.
 //
 // A ghost may be the contact of several accounts. The account that told last is the one that counts; when it loses sight of the contact, another one that sees it takes over.
 type presencePacer struct {
@@ -50,30 +50,13 @@ const (
 	presenceTimeout = 30 * time.Second
 )
 
-// changed notes a new state of a contact.
-func (s *presencePacer) changed(c *Connector, login, who string, state wire.State) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.unsaved == nil {
-		s.unsaved = map[presenceKey]wire.State{}
-	}
-	s.unsaved[presenceKey{login, who}] = state
-	if c.Config.Presence.ToMatrix {
-		s.want(who, shownPresence{state: state, login: login})
-	}
-	s.run(c)
-}
-
-// show sends what is known of a contact whose ghost is new.
+// show notes a state of a contact, as an account sees it: a new one, or the present one for a ghost that has just come into being.
 func (s *presencePacer) show(c *Connector, login, who string, state wire.State) {
 	if !c.Config.Presence.ToMatrix {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known, found := s.shown[who]; found && known.state == state {
-		return
-	}
 	s.want(who, shownPresence{state: state, login: login})
 	s.run(c)
 }
@@ -82,7 +65,10 @@ func (s *presencePacer) show(c *Connector, login, who string, state wire.State) 
 func (s *presencePacer) remember(login, who string, state wire.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.setShown(who, shownPresence{state: state, login: login})
+	if s.shown == nil {
+		s.shown = map[string]shownPresence{}
+	}
+	s.shown[who] = shownPresence{state: state, login: login}
 }
 
 // want puts a state into the queue, in place of an older one. The caller holds the lock.
@@ -98,7 +84,26 @@ func (s *presencePacer) want(who string, next shownPresence) {
 	s.wanted[who] = next
 }
 
+// cache notes that the database does not know yet what a ghost shows. The caller holds the lock.
+func (s *presencePacer) cache(login, who string, state wire.State) {
+	if s.unsaved == nil {
+		s.unsaved = map[presenceKey]wire.State{}
+	}
+	s.unsaved[presenceKey{login, who}] = state
+}
+
+// setShown notes what a ghost shows. The caller holds the lock.
 func (s *presencePacer) setShown(who string, now shownPresence) {
+	before, found := s.shown[who]
+	if !found && now.state == (wire.State{}) {
+		return
+	}
+	if found && before.login != now.login {
+		s.cache(before.login, who, wire.State{})
+	}
+	if !found || before.state != now.state || before.login != now.login {
+		s.cache(now.login, who, now.state)
+	}
 	if now.state == (wire.State{}) {
 		delete(s.shown, who)
 		return

@@ -1,0 +1,131 @@
+package bridge
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/event"
+
+	wire "matrix-messenger/xmppside/presence"
+)
+
+func on(show wire.Show, text string) wire.State {
+	return wire.State{Available: true, Show: show, Status: text}
+}
+
+// drain takes everything that the pacer would send, as if each request went well.
+func (s *presencePacer) drain() (sent []string) {
+	for {
+		who, next, ok := s.next()
+		if !ok {
+			return sent
+		}
+		s.setShown(who, next)
+		sent = append(sent, fmt.Sprintf("%s %v %s %s", who, next.state.Available, next.state.Show, next.state.Status))
+	}
+}
+
+func TestOfAGhostOnlyTheLatestStateIsSentAndOnlyWhenItIsNew(t *testing.T) {
+	var s presencePacer
+	for i := range 10_000 {
+		s.want("mary", shownPresence{state: on(wire.Away, fmt.Sprint(i)), login: "me"})
+	}
+	s.want("john", shownPresence{state: on(wire.Online, ""), login: "me"})
+	if got, want := s.drain(), []string{"mary true away 9999", "john true  "}; !slices.Equal(got, want) {
+		t.Fatalf("sent %q instead of %q", got, want)
+	}
+	for range 10_000 {
+		s.want("mary", shownPresence{state: on(wire.Away, "9999"), login: "me"})
+	}
+	if got := s.drain(); len(got) != 0 {
+		t.Fatalf("unchanged, and yet sent: %q", got)
+	}
+	if s.queue != nil || s.wanted != nil {
+		t.Error("an empty queue keeps its memory")
+	}
+}
+
+func TestWhatGhostsShowSinceBeforeARestartIsNotSentAgain(t *testing.T) {
+	var s presencePacer
+	s.remember("me", "mary", on(wire.DND, "working"))
+	s.want("mary", shownPresence{state: on(wire.DND, "working"), login: "me"})
+	if got := s.drain(); len(got) != 0 {
+		t.Fatalf("sent %q", got)
+	}
+	s.want("mary", shownPresence{login: "me"})
+	if got, want := s.drain(), []string{"mary false  "}; !slices.Equal(got, want) {
+		t.Fatalf("sent %q instead of %q", got, want)
+	}
+	if len(s.shown) != 0 {
+		t.Error("somebody offline takes memory")
+	}
+	if state, found := s.unsaved[presenceKey{"me", "mary"}]; !found || state.Available {
+		t.Error("the cache is not told that mary went offline")
+	}
+}
+
+func TestAFailedRequestIsRepeatedUnlessSomethingNewerCame(t *testing.T) {
+	var s presencePacer
+	s.want("mary", shownPresence{state: on(wire.Away, "old"), login: "me"})
+	who, next, _ := s.next()
+	s.putBack(who, next)
+	if got, want := s.drain(), []string{"mary true away old"}; !slices.Equal(got, want) {
+		t.Fatalf("sent %q instead of %q", got, want)
+	}
+	s.want("mary", shownPresence{state: on(wire.Away, "failed"), login: "me"})
+	who, next, _ = s.next()
+	s.want("mary", shownPresence{state: on(wire.Away, "newer"), login: "me"})
+	s.putBack(who, next)
+	if got, want := s.drain(), []string{"mary true away newer"}; !slices.Equal(got, want) {
+		t.Fatalf("sent %q instead of %q", got, want)
+	}
+}
+
+func TestTheRefreshRepeatsOnlyWhoIsOnline(t *testing.T) {
+	var s presencePacer
+	s.want("mary", shownPresence{state: on(wire.Away, ""), login: "me"})
+	s.want("john", shownPresence{state: wire.State{Status: "gone fishing"}, login: "me"})
+	s.drain()
+	s.repeat()
+	if got, want := s.drain(), []string{"mary true away "}; !slices.Equal(got, want) {
+		t.Fatalf("repeated %q instead of %q", got, want)
+	}
+}
+
+func TestWhenAnotherAccountTellsTheCacheFollows(t *testing.T) {
+	var s presencePacer
+	s.want("mary", shownPresence{state: on(wire.Online, ""), login: "one"})
+	s.drain()
+	s.takeUnsaved()
+	s.want("mary", shownPresence{state: on(wire.Away, ""), login: "two"})
+	s.drain()
+	got := s.takeUnsaved()
+	if state, found := got[presenceKey{"one", "mary"}]; !found || state.Available {
+		t.Errorf("the first account's row stays: %+v", got)
+	}
+	if state := got[presenceKey{"two", "mary"}]; state.Show != wire.Away {
+		t.Errorf("the second account's row is missing: %+v", got)
+	}
+}
+
+func TestPresenceInMatrixWords(t *testing.T) {
+	for _, c := range []struct {
+		state wire.State
+		want  mautrix.ReqPresence
+	}{
+		{wire.State{}, mautrix.ReqPresence{Presence: event.PresenceOffline}},
+		{wire.State{Status: "bye"}, mautrix.ReqPresence{Presence: event.PresenceOffline, StatusMsg: "bye"}},
+		{on(wire.Online, "hi"), mautrix.ReqPresence{Presence: event.PresenceOnline, StatusMsg: "hi"}},
+		{on(wire.Chat, ""), mautrix.ReqPresence{Presence: event.PresenceOnline}},
+		{on(wire.Away, "lunch"), mautrix.ReqPresence{Presence: event.PresenceUnavailable, StatusMsg: "lunch"}},
+		{on(wire.XA, ""), mautrix.ReqPresence{Presence: event.PresenceUnavailable}},
+		{on(wire.DND, ""), mautrix.ReqPresence{Presence: event.PresenceUnavailable, StatusMsg: "Busy"}},
+		{on(wire.DND, "call"), mautrix.ReqPresence{Presence: event.PresenceUnavailable, StatusMsg: "Busy: call"}},
+	} {
+		if got := matrixState(c.state); got != c.want {
+			t.Errorf("%+v becomes %+v instead of %+v", c.state, got, c.want)
+		}
+	}
+}
