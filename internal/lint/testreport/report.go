@@ -121,7 +121,7 @@ func (t *tally) summary(requirePeers bool) (failed bool) {
 	fmt.Fprintln(t.out)
 	missing := 0
 	for _, s := range t.skipped {
-		peer := strings.HasPrefix(s.why, "peer:")
+		peer := strings.HasPrefix(s.why, "peer:") || strings.HasSuffix(s.why, "not installed")
 		if peer {
 			missing++
 		}

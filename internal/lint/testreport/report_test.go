@@ -58,6 +58,7 @@ func TestWhatAPersonReadsOfATestRun(t *testing.T) {
 		},
 		{"a missing peer is listed", passing + skipping, false, false, []string{"skipped: p TestProsody: peer: prosody is not installed"}, nil},
 		{"a missing peer fails where peers are required", passing + skipping, true, true, []string{"count as failed"}, nil},
+		{"so does a test that names its peer in other words", strings.ReplaceAll(passing+skipping, "peer: ", ""), true, true, []string{"count as failed"}, nil},
 		{"lines that are no events are passed on", "go: errors parsing go.mod\n" + passing, false, false, []string{"go: errors parsing go.mod"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
