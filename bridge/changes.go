@@ -52,7 +52,8 @@ func (cl *Client) HandleMatrixReaction(ctx context.Context, msg *bridgev2.Matrix
 		return nil, errStorage(err)
 	}
 	note := convert.ReactionNote(msg.PreHandleResp.Emoji, shortcode(msg.Event), cl.targetText(ctx, msg.Portal, msg.TargetMessage))
-	return &bridgedb.Reaction{}, cl.submit(ctx, submission{portal: msg.Portal, event: msg.Event, text: note, kind: database.KindNote})
+	// The framework keeps either the emoji or its ID; the note on taking it back needs the emoji.
+	return &bridgedb.Reaction{EmojiID: msg.PreHandleResp.EmojiID, Emoji: msg.PreHandleResp.Emoji}, cl.submit(ctx, submission{portal: msg.Portal, event: msg.Event, text: note, kind: database.KindNote})
 }
 
 // HandleMatrixReactionRemove implements bridgev2.ReactionHandlingNetworkAPI.
@@ -125,10 +126,10 @@ func (cl *Client) HandleMatrixPollStart(ctx context.Context, msg *bridgev2.Matri
 	poll := msg.Content.PollStart
 	answers := make([]string, len(poll.Answers))
 	for i, answer := range poll.Answers {
-		answers[i] = answer.Text
+		answers[i] = answer.GetText()
 	}
 	err := cl.submit(ctx, submission{
-		portal: msg.Portal, event: msg.Event, text: convert.Poll(poll.Question.Text, answers), kind: database.KindNote, replyTo: msg.ReplyTo, save: true,
+		portal: msg.Portal, event: msg.Event, text: convert.Poll(poll.Question.GetText(), answers), kind: database.KindNote, replyTo: msg.ReplyTo, save: true,
 	})
 	if err != nil {
 		return nil, err

@@ -104,6 +104,7 @@ func (m *Main) prepare(ctx context.Context) error {
 		OnPresence: c.matrixPresence,
 	})
 	c.inbox.Install()
+	c.handleMisuse()
 	c.serveCallback(m.Matrix.AS.Router)
 	if err = c.findLeftover(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)

@@ -28,7 +28,12 @@ func (c *Connector) tellSender(ctx context.Context, row database.OutboxMessage, 
 	state := bridgev2.WrapErrorInStatus(errors.New(sentence)).
 		WithStatus(event.MessageStatusFail).WithErrorReason(event.MessageStatusGenericError).
 		WithMessage(sentence).WithIsCertain(sentence != noticeUncertain).WithSendNotice(visible)
-	c.br.Matrix.SendMessageStatus(ctx, &state, statusInfo(row))
+	c.sendStatus(ctx, &state, statusInfo(row))
+}
+
+// sendStatus gives a state to the framework, which sends it in the background: what called for it, such as a worker that has nothing left to do, may be over before that.
+func (c *Connector) sendStatus(ctx context.Context, state *bridgev2.MessageStatus, info *bridgev2.MessageStatusEventInfo) {
+	c.br.Matrix.SendMessageStatus(context.WithoutCancel(ctx), state, info)
 }
 
 // tellSenders reports messages that failed for one reason: each on its event, but with one notice a room.
@@ -139,7 +144,7 @@ func (c *Connector) tellPoisoned(ctx context.Context, evt *event.Event, reason s
 	sentence := "the bridge failed while handling it, several times, and has set it aside. Please tell your administrator; sending it in other words may help."
 	state := bridgev2.WrapErrorInStatus(errors.New(reason)).WithStatus(event.MessageStatusFail).
 		WithMessage(sentence).WithIsCertain(false).WithSendNotice(true)
-	c.br.Matrix.SendMessageStatus(ctx, &state, bridgev2.StatusEventInfoFromEvent(evt))
+	c.sendStatus(ctx, &state, bridgev2.StatusEventInfoFromEvent(evt))
 }
 
 // portalRoom is the room of a chat, empty when there is none yet.

@@ -66,7 +66,10 @@ func (cl *Client) mediaText(ctx context.Context, portal *bridgev2.Portal, conten
 	media := convert.MediaOf(content, cl.textOptions(ctx, portal))
 	link, err := cl.c.matrix.GetPublicMediaAddressForEvent(ctx, content)
 	switch {
-	case errors.Is(err, bridgev2.ErrPublicMediaDisabled), errors.Is(err, bridgev2.ErrPublicMediaDatabaseDisabled), err == nil && link == "":
+	case errors.Is(err, bridgev2.ErrPublicMediaDatabaseDisabled):
+		return "", refusal(event.MessageStatusUnsupported,
+			"Messenger takes text only, and this bridge can make links to files from unencrypted rooms only. Your administrator can change that (public_media.use_database in the bridge's configuration).", err)
+	case errors.Is(err, bridgev2.ErrPublicMediaDisabled), err == nil && link == "":
 		return "", refusal(event.MessageStatusUnsupported,
 			"Messenger takes text only, and this bridge has no public address from which your contact could fetch the file. Your administrator can switch that on (public_media and appservice.public_address in the bridge's configuration).", err)
 	case err != nil:

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -54,6 +55,12 @@ func (s *Scenario) config(reg *appservice.Registration, port int, puppetToken st
 		},
 		"provisioning": section{"shared_secret": provisioning},
 		"logging":      section{"min_level": "debug", "writers": []section{{"type": "stdout", "format": "json"}}},
+	}
+	for name, values := range s.opts.Sections {
+		if _, there := all[name].(section); !there {
+			all[name] = section{}
+		}
+		maps.Copy(all[name].(section), values)
 	}
 	if s.opts.Database != "" {
 		all["database"] = section{"type": "postgres", "uri": s.opts.Database}

@@ -1,0 +1,120 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"matrix-messenger/database"
+)
+
+const (
+	noticeContactRemoved = "%s was removed from this room, but is still your contact in Messenger: the next message brings them back, and what you write here still arrives. " +
+		"To be rid of the room, leave it or use the command `delete-chat`. "
+	noticeContactInvited = "%s was not added: a Messenger chat has two persons. Use the command `start-chat %s` for a chat of your own with them."
+	noticeRoomLetGo      = "You removed the bridge's bot from your room with %s, so that room is no longer connected to Messenger. " +
+		"The next message, or `start-chat %s`, makes a new one."
+	noticeUpgradeFailed = "This room was replaced by another one that I cannot get into, so the chat stays here. To move it, invite me to the new room and upgrade again."
+	reasonNoGroups      = "Messenger chats have two persons: invite contacts to direct chats only."
+)
+
+// memberMisuse looks at joins and leaves that the framework makes nothing of.
+func (c *Connector) memberMisuse(ctx context.Context, evt *event.Event, portal *bridgev2.Portal) {
+	target, content := id.UserID(evt.GetStateKey()), evt.Content.AsMember()
+	contact, isGhost := c.br.Matrix.ParseGhostMXID(target)
+	gone := content.Membership == event.MembershipLeave || content.Membership == event.MembershipBan
+	client := c.owner(portal)
+	var err error
+	switch {
+	case isGhost && content.Membership == event.MembershipInvite && (client != nil && string(contact) != string(portal.ID) || portal == nil && !content.IsDirect):
+		err = c.declineFor(ctx, evt, target, client)
+	case client == nil || !gone:
+	case isGhost && string(contact) == string(portal.ID):
+		if wasJoined(evt) {
+			name := client.people.name(ctx, string(contact))
+			c.reply(ctx, evt.RoomID, evt.ID, fmt.Sprintf(noticeContactRemoved, name))
+		}
+	case target == c.br.Bot.GetMXID():
+		name := client.people.name(ctx, string(portal.ID))
+		if err = client.letGo(ctx, portal, evt.RoomID); err == nil && evt.Sender == client.login.UserMXID {
+			client.tellUser(ctx, fmt.Sprintf(noticeRoomLetGo, name, portal.ID))
+		}
+	case target == client.login.UserMXID:
+		err = client.userLeft(ctx, portal, evt.RoomID)
+	}
+	if err != nil {
+		c.log.Err(err).Stringer("room_id", evt.RoomID).Str("membership", string(content.Membership)).Msg("A change of a room's members could not be followed")
+	}
+}
+
+// wasJoined tells whether somebody who is gone now was in the room. Not all homeservers say.
+func wasJoined(evt *event.Event) bool {
+	if evt.Unsigned.PrevContent == nil {
+		return true
+	}
+	before, _ := evt.Unsigned.PrevContent.Raw["membership"].(string)
+	return before == string(event.MembershipJoin)
+}
+
+// declineFor declines an invite for a ghost, and says why where it was made.
+func (c *Connector) declineFor(ctx context.Context, evt *event.Event, ghost id.UserID, client *Client) error {
+	intent := c.matrix.AS.Intent(ghost)
+	if err := intent.EnsureRegistered(ctx); err != nil {
+		return err
+	}
+	if _, err := intent.LeaveRoom(ctx, evt.RoomID, &mautrix.ReqLeave{Reason: reasonNoGroups}); err != nil {
+		return err
+	}
+	if client != nil {
+		contact, _ := c.br.Matrix.ParseGhostMXID(ghost)
+		c.reply(ctx, evt.RoomID, evt.ID, fmt.Sprintf(noticeContactInvited, client.people.name(ctx, string(contact)), contact))
+	}
+	return nil
+}
+
+// userLeft lets go of the room that the user left, or whose invite the user declined: nobody is to be called back into a room by a contact's typing, or find a new invite to it
+// after every message. The room of a contact request is not ours to close here: leaving it is an answer to the request.
+func (cl *Client) userLeft(ctx context.Context, portal *bridgev2.Portal, room id.RoomID) error {
+	request, found, err := cl.c.db.Request.ByRoom(ctx, string(room))
+	if err != nil || found && request.State != database.RequestAccepted {
+		return err
+	}
+	return cl.letGo(ctx, portal, room)
+}
+
+// letGo takes a chat's room away from it; the chat, its messages and what waits to be sent stay. The next message makes a new room.
+func (cl *Client) letGo(ctx context.Context, portal *bridgev2.Portal, room id.RoomID) error {
+	if err := portal.RemoveMXID(ctx); err != nil {
+		return err
+	}
+	// The bot may not be in the room any more, so it is asked last.
+	ghost, err := cl.c.br.GetGhostByID(ctx, userID(string(portal.ID)))
+	if err != nil {
+		return err
+	}
+	leaving, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	if _, err = cl.c.matrix.AS.Intent(ghost.Intent.GetMXID()).LeaveRoom(leaving, room); err != nil {
+		cl.log.Debug().Err(err).Stringer("room_id", room).Msg("A contact could not leave a room that was let go")
+	}
+	if err = cl.c.br.Bot.DeleteRoom(leaving, room, true); err != nil {
+		cl.log.Debug().Err(err).Stringer("room_id", room).Msg("The bot could not leave a room that was let go")
+	}
+	return nil
+}
+
+// leaveTimeout bounds the tidying up in a room that nobody needs any more.
+const leaveTimeout = 30 * time.Second
+
+// tombstoneMisuse speaks up when the framework did not follow a room to its replacement.
+func (c *Connector) tombstoneMisuse(ctx context.Context, evt *event.Event, portal *bridgev2.Portal) {
+	content, ok := evt.Content.Parsed.(*event.TombstoneEventContent)
+	if ok && content.ReplacementRoom != "" && c.owner(portal) != nil {
+		c.reply(ctx, evt.RoomID, evt.ID, noticeUpgradeFailed)
+	}
+}
