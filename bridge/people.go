@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"maunium.net/go/mautrix/bridgev2"
-	"maunium.net/go/mautrix/bridgev2/networkid"
 	"mellium.im/xmpp/jid"
 
 	"matrix-messenger/bridge/config"
@@ -158,28 +157,4 @@ func (cl *Client) GetUserInfo(ctx context.Context, ghost *bridgev2.Ghost) (*brid
 	cl.people.pictures.want(contact.JID)
 	cl.presence.show(contact.JID)
 	return cl.people.userInfo(contact), nil
-}
-
-// changed brings the ghosts of contacts up to date in the background. Ghosts of people who were never seen in Matrix are not made for it.
-func (p *people) changed(contacts []database.Contact) {
-	if len(contacts) == 0 {
-		return
-	}
-	p.cl.c.spawn(func(ctx context.Context) {
-		p.refresh.Lock()
-		defer p.refresh.Unlock()
-		for _, contact := range contacts {
-			if ctx.Err() != nil {
-				return
-			}
-			ghost, err := p.cl.c.br.GetExistingGhostByID(ctx, networkid.UserID(contact.JID))
-			if err != nil {
-				p.cl.log.Err(err).Msg("A contact's ghost cannot be read")
-				return
-			}
-			if ghost != nil {
-				ghost.UpdateInfo(ctx, p.userInfo(contact))
-			}
-		}
-	})
 }

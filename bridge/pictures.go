@@ -177,19 +177,20 @@ func (q *pictures) store(ctx context.Context, chat string, card vcard.Card, phot
 	if err != nil {
 		return err
 	}
-	ghost, err := cl.c.br.GetExistingGhostByID(ctx, networkid.UserID(chat))
-	if err != nil || ghost == nil {
-		return err
-	}
 	info := q.p.userInfo(contact)
 	if photoKnown {
 		info.Avatar = avatar(hash, contact, photo)
 	}
-	q.p.refresh.Lock()
-	ghost.UpdateInfo(ctx, info)
-	uploaded := hash == "" || ghost.AvatarID == networkid.AvatarID(hash) && ghost.AvatarMXC != ""
-	mxc := ghost.AvatarMXC
-	q.p.refresh.Unlock()
+	uploaded := true
+	var mxc id.ContentURIString
+	err = q.p.updateGhost(ctx, chat, func(ctx context.Context, ghost *bridgev2.Ghost) {
+		ghost.UpdateInfo(ctx, info)
+		uploaded = hash == "" || ghost.AvatarID == networkid.AvatarID(hash) && ghost.AvatarMXC != ""
+		mxc = ghost.AvatarMXC
+	})
+	if err != nil {
+		return err
+	}
 	if !photoKnown {
 		return nil
 	}
@@ -198,8 +199,8 @@ func (q *pictures) store(ctx context.Context, chat string, card vcard.Card, phot
 	}
 	_, _, err = cl.c.db.Contact.Update(ctx, cl.id(), chat, func(c *database.Contact) {
 		c.PhotoHash, c.AvatarMXC = hash, string(mxc)
-		if hash == "" {
-			c.AvatarMXC = ""
+		if hash == "" || mxc == "" { // no picture, or no ghost to show it
+			c.PhotoHash, c.AvatarMXC = "", ""
 		}
 	})
 	return err

@@ -1,0 +1,91 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/bridgev2/simplevent"
+
+	"matrix-messenger/database"
+)
+
+// Bringing ghosts up to date.
+//
+// The framework changes a ghost while it handles an event of one of the ghost's rooms, and has no lock that others could take. So what we change is done as an event of the
+// contact's room, which the framework handles one after the other. Such an event would invite a user who has left the room, so it is only made when the user is there; without
+// them the framework has no business with the ghost.
+
+// ghostWait bounds how long a room is waited for that is perhaps being made.
+const ghostWait = 5 * time.Second
+
+// updateGhost runs a change of a contact's ghost, if there is one.
+func (p *people) updateGhost(ctx context.Context, who string, change func(context.Context, *bridgev2.Ghost)) error {
+	p.refresh.Lock()
+	defer p.refresh.Unlock()
+	ghost, err := p.cl.c.br.GetExistingGhostByID(ctx, networkid.UserID(who))
+	if err != nil || ghost == nil {
+		return err
+	}
+	inRoom, err := p.userIsThere(ctx, who)
+	if err != nil {
+		return err
+	}
+	if !inRoom {
+		change(ctx, ghost)
+		return nil
+	}
+	done := false
+	res := p.cl.login.QueueRemoteEvent(&simplevent.EventMeta{
+		Type:      bridgev2.RemoteEventUnknown,
+		PortalKey: portalKey(p.cl.login.ID, who),
+		Sender:    bridgev2.EventSender{Sender: userID(who)},
+		PreHandleFunc: func(ctx context.Context, _ *bridgev2.Portal) {
+			change(ctx, ghost)
+			done = true
+		},
+	})
+	if err = outcome(res); err == nil && !done {
+		change(ctx, ghost) // the room has gone meanwhile
+	}
+	return err
+}
+
+// userIsThere tells whether the user is in the contact's room, or invited to it otherwise than by an undecided request.
+func (p *people) userIsThere(ctx context.Context, who string) (bool, error) {
+	if p.isUndecided(ctx, who) {
+		return false, nil
+	}
+	room, err := p.roomOf(ctx, who)
+	if err == nil && room == "" {
+		portal, err := p.cl.c.br.GetExistingPortalByKey(ctx, portalKey(p.cl.login.ID, who))
+		if err != nil || portal == nil || portal.RoomCreated.WaitTimeoutCtx(ctx, ghostWait) != nil {
+			return false, err
+		}
+		if room, err = p.roomOf(ctx, who); err != nil {
+			return false, err
+		}
+	}
+	return err == nil && room != "" && p.cl.c.matrix.AS.StateStore.IsInvited(ctx, room, p.cl.login.UserMXID), err
+}
+
+// changed brings the ghosts of contacts up to date in the background. Ghosts of people who were never seen in Matrix are not made for it.
+func (p *people) changed(contacts []database.Contact) {
+	if len(contacts) == 0 {
+		return
+	}
+	p.cl.c.spawn(func(ctx context.Context) {
+		for _, contact := range contacts {
+			if ctx.Err() != nil {
+				return
+			}
+			err := p.updateGhost(ctx, contact.JID, func(ctx context.Context, ghost *bridgev2.Ghost) {
+				ghost.UpdateInfo(ctx, p.userInfo(contact))
+			})
+			if err != nil {
+				p.cl.log.Err(err).Msg("A contact's ghost could not be brought up to date")
+			}
+		}
+	})
+}
