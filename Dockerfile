@@ -4,7 +4,8 @@
 #   docker run -v ./data:/data IMAGE            first start writes /data/config.yaml, second the registration
 #   docker run -v ./config:/config IMAGE /usr/bin/matrix-messenger -c /config/config.yaml -r /config/registration.yaml --no-update
 #
-# Runs as uid 1337, or as any other with --user; only /data is written to, so a read-only root works.
+# Runs as uid 1337, or as any other with --user; only /data is written to, so a read-only root works. /data is
+# not declared a volume: it would hide a folder that is mounted over it from some engines.
 
 FROM docker.io/library/golang:1.26-bookworm AS build
 WORKDIR /src
@@ -40,7 +41,6 @@ RUN groupadd --gid 1337 messenger \
 	&& chmod 0755 /usr/bin/docker-run
 USER 1337:1337
 WORKDIR /data
-VOLUME /data
 ENV MATRIX_MESSENGER_PORT=29390
 EXPOSE 29390
 # "live" is true while the program's web server answers; the start waits for the homeserver.
