@@ -18,6 +18,13 @@ type candidate struct {
 	email  string
 }
 
+// told is an error that is a sentence for the user, as it stands.
+func told(sentence string, args ...any) error { return spoken(fmt.Sprintf(sentence, args...)) }
+
+type spoken string
+
+func (s spoken) Error() string { return string(s) }
+
 // means tells whether the text names the candidate: by JID, e-mail address or name, in any letter case.
 func (c candidate) means(text string) bool {
 	return strings.EqualFold(c.jid, text) || c.email != "" && strings.EqualFold(c.email, text) || strings.EqualFold(oneLine(c.name), oneLine(text))
@@ -30,7 +37,7 @@ func who(ce *commands.Event, all []candidate, text, kind string) (candidate, err
 		text = string(ce.Portal.ID)
 	}
 	if text == "" {
-		return candidate{}, fmt.Errorf("Please say whom you mean: a Messenger address, an e-mail address, or a name that only one person has, for example `%s someone@example.com`.", ce.Command) //nolint:staticcheck // a sentence for people
+		return candidate{}, told("Please say whom you mean: a Messenger address, an e-mail address, or a name that only one person has, for example `%s someone@example.com`.", ce.Command)
 	}
 	var found []candidate
 	for _, c := range all {
@@ -42,13 +49,13 @@ func who(ce *commands.Event, all []candidate, text, kind string) (candidate, err
 	case 1:
 		return found[0], nil
 	case 0:
-		return candidate{}, fmt.Errorf("There is no %s called “%s”. Please use the address or the name as the list shows it.", kind, clip(oneLine(text), 100)) //nolint:staticcheck // a sentence for people
+		return candidate{}, told("There is no %s called “%s”. Please use the address or the name as the list shows it.", kind, clip(oneLine(text), 100))
 	}
 	lines := make([]string, len(found))
 	for i, c := range found {
 		lines[i] = c.jid + " (account " + c.client.id() + ")"
 	}
-	return candidate{}, fmt.Errorf("“%s” may mean any of these; please use the address, and put the account before it if that is not enough:\n%s", clip(oneLine(text), 100), strings.Join(lines, "\n")) //nolint:staticcheck // a sentence for people
+	return candidate{}, told("“%s” may mean any of these; please use the address, and put the account before it if that is not enough:\n%s", clip(oneLine(text), 100), strings.Join(lines, "\n"))
 }
 
 // askers are the people whose requests the user can answer.

@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+	"encoding/binary"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -44,13 +46,27 @@ func (p *presence) received(ev xmppside.PresenceUpdate) {
 		p.mu.Unlock()
 		return
 	}
-	changed := aggregate.Update(ev.From.Resourcepart(), ev.State)
+	changed := aggregate.Update(resourceKey(ev.From.Resourcepart()), ev.State)
 	state := aggregate.State()
 	p.keep(who, aggregate)
 	p.mu.Unlock()
 	if changed {
 		p.tell(who, state)
 	}
+}
+
+// resourceSeed is for resourceKey; it need not outlive the process.
+var resourceSeed = maphash.MakeSeed()
+
+// resourceKey stands for the name of a resource, which is only compared: a name is a GUID of 36 bytes, and there are half a million of them. The empty name, which has a meaning of
+// its own, stays.
+func resourceKey(name string) string {
+	if len(name) <= 8 {
+		return name
+	}
+	var key [8]byte
+	binary.NativeEndian.PutUint64(key[:], maphash.String(resourceSeed, name))
+	return string(key[:])
 }
 
 // keep stores a contact's presence, or forgets one that is plain offline. The caller holds the lock.

@@ -142,10 +142,3 @@ func (t *typing) news(chat string, state chatstate.State) bool {
 	t.lastSent[chat] = state
 	return true
 }
-
-// said notes that a message went out: the contact's program takes it as the end of the typing.
-func (t *typing) said(chat string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.lastSent, chat)
-}
