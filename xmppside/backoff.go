@@ -11,6 +11,8 @@ const (
 	longestWait = 5 * time.Minute
 	// stableAfter is how long a session must have been signed in for the waits to start over.
 	stableAfter = time.Minute
+	// aWhile is how long a session must have been signed in for the end of its token to be an ordinary one.
+	aWhile = 20 * time.Second
 	// peaceAfter is how long it must have been for a conflict to count as settled.
 	peaceAfter = time.Hour
 )

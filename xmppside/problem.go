@@ -76,6 +76,9 @@ var texts = map[Code]string{
 	CodeNotStored:       "The bridge could not store what {service} sent and will fetch it again. If this lasts, the administrator should check the database.",
 }
 
+// textRenewing is what a person reads while the bridge gets a new token by itself.
+const textRenewing = "{service} asks for a fresh sign-in. The bridge renews it by itself."
+
 // Problem is a failure as the rest of the program sees it: what kind, what is being done, and a sentence for people.
 type Problem struct {
 	Code   Code
@@ -98,5 +101,9 @@ func (p *Problem) Error() string {
 func (p *Problem) Unwrap() error { return p.Err }
 
 func newProblem(code Code, action Action, service string, err error) *Problem {
-	return &Problem{Code: code, Action: action, Text: strings.ReplaceAll(texts[code], "{service}", service), Err: err}
+	text := texts[code]
+	if action == Refresh {
+		text = textRenewing // nobody has to do anything, whatever the reason
+	}
+	return &Problem{Code: code, Action: action, Text: strings.ReplaceAll(text, "{service}", service), Err: err}
 }

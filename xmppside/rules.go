@@ -93,7 +93,7 @@ var rules = []rule{
 	{cause: session.StreamError, condition: "remote-connection-failed", action: Retry, code: CodeLost},
 	{cause: session.StreamError, condition: "undefined-condition", action: Retry, code: CodeLost},
 	{cause: session.StreamError, condition: "conflict", action: Retry, code: CodeConflict, times: 1, then: TellUser, memory: forHours},
-	{cause: session.StreamError, condition: "not-authorized", action: Refresh, code: CodeTokenRefused, times: 1, then: Login},
+	{cause: session.StreamError, condition: "not-authorized", action: Refresh, code: CodeTokenRefused, times: 1, then: Login, memory: untilSignedIn},
 	{cause: session.StreamError, condition: "policy-violation", action: RetryLongest, code: CodePolicy},
 	{cause: session.StreamError, condition: "not-well-formed", action: Retry, code: CodeStreamBroken, times: 2, then: RetryLongest},
 	{cause: session.StreamError, condition: "bad-format", action: Retry, code: CodeStreamBroken, times: 2, then: RetryLongest},

@@ -73,10 +73,10 @@ func (a *Account) rest(ctx context.Context, e ended) {
 	switch action {
 	case Refresh:
 		a.refused = a.token
-		ev.Next = time.Now()
-		a.tell(ctx, ev)
-		a.again(code)
-		return
+		// A token that lived is renewed at once, however short its life is; a service that ends every stream right after its sign-in is not hurried.
+		if a.failures > 1 && e.online < aWhile {
+			pause = wait(a.failures - 1)
+		}
 	case Login:
 		ev.State = SignedOut
 		a.idle(ctx, ev)

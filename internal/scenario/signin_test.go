@@ -63,6 +63,7 @@ func TestSigningInByCopyingTheLastPagesAddress(t *testing.T) {
 	s.UserAnswersBot(last)
 	s.BotSays("Successfully logged in as 1000@messenger.example")
 	s.SessionIsUp()
+	s.UserStartsChat("mary")
 	s.UserSends("mary", "I came in by the page")
 	s.ContactReceives("mary", "I came in by the page")
 	s.AreNowhere(map[string]string{"the code": code, "the application's secret": clientSecret})
@@ -142,6 +143,7 @@ func TestBothFlowsWorkThroughTheProvisioningAPI(t *testing.T) {
 		t.Fatalf("the login ended with %+v", step)
 	}
 	s.NewerSession(before)
+	s.UserStartsChat("mary")
 	s.UserSends("mary", "renewed")
 	s.ContactReceives("mary", "renewed")
 }
@@ -198,6 +200,7 @@ func TestTokensThatLiveSecondsKeepTheSessionUpOverManyExpiries(t *testing.T) {
 	s.UserAnswersBot(s.UserVisits(s.AuthorizeLink(), false))
 	s.BotSays("Successfully logged in as")
 	session := s.NewerSession(0)
+	s.UserStartsChat("mary")
 	for n := range 6 {
 		session = s.NewerSession(session) // the service has cut the stream at the end of its token
 		text := fmt.Sprintf("after expiry %d", n)
