@@ -51,7 +51,14 @@ func (s *Scenario) UserAnswersBot(secret string) {
 // BotRoom is the management room.
 func (s *Scenario) BotRoom() id.RoomID { return s.bot }
 
-// AreNowhere checks that none of the secrets stands in anything that the bridge has written: its log, its database, or a room (except in what the
+// secretShapes are what the service's access and refresh tokens look like, whoever they were given to.
+var secretShapes = map[string]*regexp.Regexp{
+	"an access token":               regexp.MustCompile(`(?:^|[^A-Za-z0-9+/])EwA[A-Za-z0-9+/]{60}`),
+	"an access token in lower case": regexp.MustCompile(`(?:^|[^A-Za-z0-9+/])ewa[a-z0-9+/]{60}`),
+	"a refresh token":               regexp.MustCompile(`MR\.[A-Za-z0-9_-]{60}`),
+}
+
+// AreNowhere checks that none of the secrets, nor any token of the service, stands in anything that the bridge has written: its log, its database, or a room (except in what the
 // user wrote there). What they are called goes into the message, the secrets do not.
 func (s *Scenario) AreNowhere(secrets map[string]string) {
 	s.t.Helper()
@@ -63,6 +70,11 @@ func (s *Scenario) AreNowhere(secrets map[string]string) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			s.t.Fatal(err)
+		}
+		for name, shape := range secretShapes {
+			if shape.Match(text) {
+				s.t.Errorf("%s stands in %s", name, filepath.Base(file))
+			}
 		}
 		for name, secret := range secrets {
 			if secret != "" && bytes.Contains(bytes.ToLower(text), []byte(strings.ToLower(secret))) {

@@ -208,10 +208,11 @@ func TestTokensThatLiveSecondsKeepTheSessionUpOverManyExpiries(t *testing.T) {
 		s.ContactReceives("mary", text)
 	}
 	s.NothingElseWasSaid()
+	s.AreNowhere(map[string]string{"the application's secret": clientSecret})
 }
 
 func TestALostSignInIsToldAndOneCommandBringsItBack(t *testing.T) {
-	s := scenario.Start(t, scenario.Options{})
+	s := scenario.Start(t, scenario.Options{Sections: map[string]map[string]any{"logging": {"min_level": "trace"}}})
 	s.LoginWithToken()
 	s.UserTellsBot("help")
 	s.ServiceSends("mary", "before")
