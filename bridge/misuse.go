@@ -28,6 +28,7 @@ func (c *Connector) handleMisuse() {
 			})
 		}
 	}
+	c.matrix.EventProcessor.PrependHandler(event.EventMessage, c.notManagement)
 	on([]event.Type{event.StateMember}, c.memberMisuse)
 	on([]event.Type{event.StateTombstone}, c.tombstoneMisuse)
 	on(callTypes, c.refuseCall)

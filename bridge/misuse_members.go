@@ -41,7 +41,7 @@ func (c *Connector) memberMisuse(ctx context.Context, evt *event.Event, portal *
 		}
 	case target == c.br.Bot.GetMXID():
 		name := client.people.name(ctx, string(portal.ID))
-		if err = client.letGo(ctx, portal, evt.RoomID); err == nil && evt.Sender == client.login.UserMXID {
+		if err = client.letGo(ctx, portal, evt.RoomID, true); err == nil && evt.Sender == client.login.UserMXID {
 			client.tellUser(ctx, fmt.Sprintf(noticeRoomLetGo, name, portal.ID))
 		}
 	case target == client.login.UserMXID:
@@ -84,11 +84,12 @@ func (cl *Client) userLeft(ctx context.Context, portal *bridgev2.Portal, room id
 	if err != nil || found && request.State != database.RequestAccepted {
 		return err
 	}
-	return cl.letGo(ctx, portal, room)
+	return cl.letGo(ctx, portal, room, true)
 }
 
-// letGo takes a chat's room away from it; the chat, its messages and what waits to be sent stay. The next message makes a new room.
-func (cl *Client) letGo(ctx context.Context, portal *bridgev2.Portal, room id.RoomID) error {
+// letGo takes a chat's room away from it; the chat, its messages and what waits to be sent stay. The next message makes a new room. The bridge's own users leave the old one; the
+// others are removed too unless puppetsOnly.
+func (cl *Client) letGo(ctx context.Context, portal *bridgev2.Portal, room id.RoomID, puppetsOnly bool) error {
 	if err := portal.RemoveMXID(ctx); err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func (cl *Client) letGo(ctx context.Context, portal *bridgev2.Portal, room id.Ro
 	if _, err = cl.c.matrix.AS.Intent(ghost.Intent.GetMXID()).LeaveRoom(leaving, room); err != nil {
 		cl.log.Debug().Err(err).Stringer("room_id", room).Msg("A contact could not leave a room that was let go")
 	}
-	if err = cl.c.br.Bot.DeleteRoom(leaving, room, true); err != nil {
+	if err = cl.c.br.Bot.DeleteRoom(leaving, room, puppetsOnly); err != nil {
 		cl.log.Debug().Err(err).Stringer("room_id", room).Msg("The bot could not leave a room that was let go")
 	}
 	return nil
@@ -116,5 +117,21 @@ func (c *Connector) tombstoneMisuse(ctx context.Context, evt *event.Event, porta
 	content, ok := evt.Content.Parsed.(*event.TombstoneEventContent)
 	if ok && content.ReplacementRoom != "" && c.owner(portal) != nil {
 		c.reply(ctx, evt.RoomID, evt.ID, noticeUpgradeFailed)
+	}
+}
+
+// notManagement ends the use of a room as the place for talking to the bot once it is a chat's room: else what is written in it would be taken for commands. It comes about
+// when the bot was alone with the user in a room that a chat then moved to.
+func (c *Connector) notManagement(ctx context.Context, evt *event.Event) {
+	if c.isOurDoing(evt) {
+		return
+	}
+	user, err := c.br.GetExistingUserByMXID(ctx, evt.Sender)
+	if err != nil || user == nil || user.ManagementRoom != evt.RoomID || c.portalOf(ctx, evt.RoomID) == nil {
+		return
+	}
+	user.ManagementRoom = ""
+	if err = user.Save(ctx); err != nil {
+		c.log.Err(err).Msg("A user could not be stored without management room")
 	}
 }
