@@ -27,6 +27,7 @@ type history struct {
 
 	session uint64 // the latest to sign in, 0: none yet
 	since   time.Time
+	ended   time.Time               // when the session before ended, zero when that was in another run
 	chats   map[string]*chatHistory // what this session knows
 	jobs    map[string]*readJob     // waiting and running, by chat
 	queue   []*readJob              // waiting, in order
@@ -53,6 +54,9 @@ const (
 	lull = 10 * time.Minute
 	// recently is how far back a chat must have been used to be read at sign-in, before anybody writes in it.
 	recently = 7 * 24 * time.Hour
+	// lately is the same after a short break. What was stored at the service meanwhile comes by itself, and has its chat read; there is only something else to find where people
+	// were talking.
+	lately = time.Hour
 	// readAtSignIn is how many chats are read at sign-in at most. The others are read when a message comes.
 	readAtSignIn = 20
 	// silence is how long an archive is left alone that did not answer twice, or that is refused.
@@ -79,7 +83,7 @@ func (h *history) signedIn(ctx context.Context, ev xmppside.SignedIn) error {
 	if err != nil {
 		return err
 	}
-	recent, err := h.cl.c.db.ChatLog.Recent(ctx, h.cl.id(), now.Add(-recently), readAtSignIn)
+	recent, err := h.cl.c.db.ChatLog.Recent(ctx, h.cl.id(), now.Add(-h.reach(now)), readAtSignIn)
 	if err != nil {
 		return err
 	}
@@ -92,6 +96,16 @@ func (h *history) signedIn(ctx context.Context, ev xmppside.SignedIn) error {
 		h.enqueue(chat.ChatID, false)
 	}
 	return nil
+}
+
+// reach is how far back a chat must have been used to be read at a sign-in.
+func (h *history) reach(now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.ended.IsZero() && now.Sub(h.ended) < lull {
+		return lately
+	}
+	return recently
 }
 
 // begin forgets what was known of the session before.
@@ -108,6 +122,11 @@ func (h *history) begin(session uint64, now time.Time) {
 
 // onState starts reading when a session is up.
 func (h *history) onState(ev xmppside.StateEvent) {
+	if ev.State != xmppside.Online && ev.Session != 0 {
+		h.mu.Lock()
+		h.ended = time.Now()
+		h.mu.Unlock()
+	}
 	if ev.State != xmppside.Online || !h.enabled() {
 		return
 	}

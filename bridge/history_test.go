@@ -208,3 +208,18 @@ func TestTheCommandHistoryAnswersInWords(t *testing.T) {
 		}
 	}
 }
+
+func TestAShortBreakOnlyConcernsChatsInWhichPeopleWereTalking(t *testing.T) {
+	h, now := newTestHistory(t), time.Now()
+	if h.reach(now) != recently {
+		t.Error("the first session of a run does not look at all recent chats")
+	}
+	h.onState(xmppside.StateEvent{State: xmppside.Waiting, Session: 7})
+	if h.reach(now) != lately {
+		t.Error("a short break looks at more than the chats of the last hour")
+	}
+	h.ended = now.Add(-time.Hour)
+	if h.reach(now) != recently {
+		t.Error("a long break does not look at all recent chats")
+	}
+}

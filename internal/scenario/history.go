@@ -182,3 +182,17 @@ func (s *Scenario) SessionHasEnded() {
 func ASecondPasses() {
 	time.Sleep(1100 * time.Millisecond)
 }
+
+// RoomShowsLine waits until the room with a contact shows a line of a conversation, at whatever place.
+func (s *Scenario) RoomShowsLine(name, line string) {
+	s.t.Helper()
+	_, text, _ := strings.Cut(line, ": ")
+	room := s.Room(name)
+	s.within("“"+line+"”", func(ctx context.Context) error {
+		_, err := s.Alice.WaitText(ctx, room, text)
+		return err
+	})
+	if !slices.Contains(s.Conversation(name), line) {
+		s.t.Fatalf("the room with %s reads %q", name, s.Conversation(name))
+	}
+}

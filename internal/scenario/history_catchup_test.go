@@ -8,6 +8,7 @@ import (
 
 	"matrix-messenger/internal/scenario"
 	"matrix-messenger/messengerd"
+	"matrix-messenger/xmppside/messenger"
 )
 
 func TestWhatWasSaidElsewhereWhileTheBridgeWasDownIsFilledIn(t *testing.T) {
@@ -176,4 +177,36 @@ func TestAMessageWithoutConfirmationIsLookedForInTheArchive(t *testing.T) {
 			s.LastWords("mary", "mary: hello", "me: hi", "me: is this the last?")
 		})
 	}
+}
+
+func TestTheCommandHistoryInAChatIsAboutThatChat(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.TalkElsewhere("mary", "mary: hello")
+	s.RoomReads("mary", "mary: hello")
+	s.TalkElsewhere("john", "me: this is about somebody else")
+	s.TalkElsewhere("mary", "me: written on the phone")
+	s.UserSends("mary", "!messenger history")
+	s.RoomTells("mary", "One message from Messenger's archive is being added")
+	s.RoomShowsLine("mary", "me: written on the phone")
+	if rooms := s.RoomsWith("john"); rooms != 0 {
+		t.Errorf("John has %d rooms", rooms)
+	}
+}
+
+func TestALongMessageInPartsIsNotTakenForNewOnesAfterABreak(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.TalkElsewhere("mary", "mary: tell me everything")
+	s.RoomReads("mary", "mary: tell me everything")
+	long := strings.TrimSpace(strings.Repeat("and then some more of it, ", 2000))
+	parts := messenger.Split(long, messenger.MaxBody)
+	if len(parts) < 3 {
+		t.Fatalf("the text is only %d messages long", len(parts))
+	}
+	s.UserSends("mary", long)
+	s.ContactReceives("mary", parts...)
+	s.ConnectionBreaks()
+	s.SessionIsUp()
+	s.LastWords("mary", "mary: tell me everything", "me: "+long)
 }
