@@ -132,6 +132,7 @@ func (cl *Client) Disconnect() {
 	if run == nil {
 		return
 	}
+	cl.outbox.drain()
 	run.cancel()
 	select {
 	case <-run.done:

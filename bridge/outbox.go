@@ -26,6 +26,7 @@ type outbox struct {
 	cancel  context.CancelFunc // of the worker that runs, nil when none does
 	again   bool               // something has come in since the worker last looked
 	done    chan struct{}
+	ending  bool   // no further burst is begun
 	settled uint64 // the session whose predecessors' unconfirmed messages are settled
 	suspect string // stanza ID of the message that the service ended a stream over
 }
@@ -42,7 +43,7 @@ func (o *outbox) kick() {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.cancel != nil {
+	if o.cancel != nil || o.ending {
 		o.again = true
 		return
 	}
@@ -56,15 +57,40 @@ func (o *outbox) kick() {
 	})
 }
 
+// drain lets the burst that is under way be confirmed, for a moment: what is not would have to be looked for in the archive afterwards. No other one is begun until stop.
+func (o *outbox) drain() {
+	o.mu.Lock()
+	running, done := o.cancel != nil, o.done
+	o.ending = true
+	o.mu.Unlock()
+	if !running {
+		return
+	}
+	select {
+	case <-done:
+	case <-time.After(drainTimeout):
+	}
+}
+
+// drainTimeout is as long as a confirmation may take while the session is to be closed.
+const drainTimeout = 2 * time.Second
+
 // stop ends the worker and waits for it.
 func (o *outbox) stop() {
 	o.mu.Lock()
+	o.ending = false
 	cancel, done := o.cancel, o.done
 	o.mu.Unlock()
 	if cancel != nil {
 		cancel()
 		<-done
 	}
+}
+
+func (o *outbox) isEnding() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.ending
 }
 
 // rest ends the worker unless something has come in meanwhile.
@@ -92,7 +118,7 @@ func (o *outbox) onState(ev xmppside.StateEvent) {
 
 // work sends until nothing is left, or the session is over.
 func (o *outbox) work(ctx context.Context) {
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !o.isEnding() {
 		session := o.cl.session()
 		if session == nil {
 			break
@@ -181,8 +207,9 @@ func (o *outbox) unwrite(ctx context.Context, rows []database.OutboxMessage) err
 
 // confirm settles rows that the service has.
 func (o *outbox) confirm(ctx context.Context, rows []database.OutboxMessage) error {
-	err := o.cl.c.db.Write(ctx, func(ctx context.Context) error {
-		if _, err := o.cl.c.db.Outbox.MarkConfirmed(ctx, seqs(rows)...); err != nil {
+	var confirmed int64
+	err := o.cl.c.db.Write(ctx, func(ctx context.Context) (err error) {
+		if confirmed, err = o.cl.c.db.Outbox.MarkConfirmed(ctx, seqs(rows)...); err != nil {
 			return err
 		}
 		for _, row := range rows {
@@ -196,12 +223,27 @@ func (o *outbox) confirm(ctx context.Context, rows []database.OutboxMessage) err
 		return err
 	}
 	for _, row := range rows {
+		// The service's refusal of a message comes before the answer that confirms those written with it.
+		refused := int(confirmed) < len(rows) && !o.isConfirmed(ctx, row)
+		if refused {
+			continue
+		}
 		o.cl.c.metrics.sent(row)
 		if row.Part == row.Parts-1 {
 			o.reportSent(ctx, row)
 		}
 	}
 	return nil
+}
+
+// isConfirmed looks at what became of a row.
+func (o *outbox) isConfirmed(ctx context.Context, row database.OutboxMessage) bool {
+	now, found, err := o.cl.c.db.Outbox.ByStanzaID(ctx, row.LoginID, row.StanzaID)
+	if err != nil {
+		zerolog.Ctx(ctx).Err(err).Msg("A message's state cannot be read")
+		return false
+	}
+	return found && now.State == database.OutboxConfirmed
 }
 
 // reportSent tells the sender that the whole event has arrived, unless a part of it was refused meanwhile.
@@ -219,7 +261,7 @@ func (o *outbox) reportSent(ctx context.Context, last database.OutboxMessage) {
 		}
 	}
 	state := bridgev2.MessageStatus{Status: event.MessageStatusSuccess}
-	o.cl.c.br.Matrix.SendMessageStatus(ctx, &state, statusInfo(last))
+	o.cl.c.sendStatus(ctx, &state, statusInfo(last))
 }
 
 // refused handles an error stanza for a message: what kind it is decides between one more try and a notice on the very event (messenger-protocol.md 12.3).
@@ -240,18 +282,34 @@ func (o *outbox) refused(ctx context.Context, ev xmppside.MessageError) error {
 // maxWaitAttempts is how often a message is written that the service asks to repeat later.
 const maxWaitAttempts = 4
 
-// fail settles a row as not delivered and tells its sender once.
+// fail settles a row as not delivered, and with it the parts of its event that have not left yet: half a message is of no use to anybody. Its sender is told once,
+// however many of its parts are refused.
 func (o *outbox) fail(ctx context.Context, row database.OutboxMessage, sentence string) error {
 	var changed int64
-	err := o.cl.c.db.Write(ctx, func(ctx context.Context) (err error) {
-		if changed, err = o.cl.c.db.Outbox.Fail(ctx, sentence, row.Seq); err != nil {
+	var told bool
+	err := o.cl.c.db.Write(ctx, func(ctx context.Context) error {
+		parts, err := o.cl.c.db.Outbox.ByEvent(ctx, row.EventID)
+		if err != nil {
+			return err
+		}
+		told = false
+		ends := []int64{row.Seq}
+		for _, part := range parts {
+			told = told || part.State == database.OutboxFailed
+			if part.State == database.OutboxQueued && part.Seq != row.Seq {
+				ends = append(ends, part.Seq)
+			}
+		}
+		if changed, err = o.cl.c.db.Outbox.Fail(ctx, sentence, ends...); err != nil {
 			return err
 		}
 		return o.cl.c.db.ChatLog.Delete(ctx, row.LoginID, row.ChatID, row.StanzaID)
 	})
 	if err == nil && changed > 0 {
 		o.cl.c.metrics.result(toMessenger, resultRefused)
-		o.cl.c.tellSender(ctx, row, sentence, true)
+		if !told {
+			o.cl.c.tellSender(ctx, row, sentence, true)
+		}
 	}
 	return err
 }
