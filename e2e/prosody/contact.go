@@ -113,6 +113,13 @@ func (c *Contact) WaitReceived(ctx context.Context, count int) ([]string, error)
 	return received, nil
 }
 
+// heard is how many messages have come so far.
+func (c *Contact) heard() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.received)
+}
+
 // WaitInvite waits for the first invitation.
 func (c *Contact) WaitInvite(ctx context.Context) (invite Invite, err error) {
 	err = c.wait(ctx, func() bool {

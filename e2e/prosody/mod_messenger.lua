@@ -120,6 +120,7 @@ module:hook("iq-get/self/"..xmlns_archive..":retrieve", function (event)
 		chat:text_tag("body", message.stanza:get_child_text("body") or ""):up();
 		clock = message.when;
 	end
+	module:log("info", "%d archived messages of %s@%s for %s", #messages, jid.node(with), session.host, session.username);
 	session.send(st.reply(stanza):add_child(chat));
 	return true;
 end);
