@@ -52,6 +52,8 @@ func (d *doctor) homeserver(ctx context.Context) {
 		d.fail(check, fmt.Sprintf("homeserver.address %q is not an address: %v.", address, err), "Correct it.")
 		return
 	}
+	// Whether the token is good is the next check's question; some homeservers answer nothing to a wrong one.
+	client.AccessToken, client.SetAppServiceUserID = "", false
 	versions, err := client.Versions(ctx)
 	if err != nil {
 		d.fail(check, fmt.Sprintf("The homeserver does not answer at %s: %v.", address, err),

@@ -111,3 +111,6 @@ func (s *Scenario) UserIsSignedOut() {
 	s.t.Helper()
 	s.awaitAccount(s.User(), "the session to end", func() bool { return len(s.User().Sessions()) == 0 })
 }
+
+// ConfigFile is the path of the bridge's configuration.
+func (s *Scenario) ConfigFile() string { return s.file("config.yaml") }
