@@ -8,10 +8,9 @@ import (
 
 // crowd is what all accounts share in dealing with their contacts. The zero value is ready for use.
 type crowd struct {
-	fetcher  func() *vcard.Fetcher // gets pictures by their addresses; tests put theirs here
 	once     sync.Once
-	cards    chan struct{} // one place for each vCard being fetched
-	pictures *vcard.Fetcher
+	cards    chan struct{}  // one place for each vCard being fetched
+	pictures *vcard.Fetcher // of pictures that are given by their address
 
 	presence presencePacer
 }
@@ -22,10 +21,6 @@ const cardsAtOnce = 8
 func (s *crowd) prepare() {
 	s.once.Do(func() {
 		s.cards = make(chan struct{}, cardsAtOnce)
-		if s.fetcher != nil {
-			s.pictures = s.fetcher()
-		} else {
-			s.pictures = vcard.NewFetcher(vcard.FetcherOptions{})
-		}
+		s.pictures = vcard.NewFetcher(vcard.FetcherOptions{})
 	})
 }
