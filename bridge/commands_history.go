@@ -40,23 +40,23 @@ func (c *Connector) commandHistory(ce *commands.Event) {
 
 // historyOf is the chat that the command means: the one it is written in, unless somebody is named.
 func historyOf(ce *commands.Event, clients []*Client) (*Client, string, error) {
-	if ce.Portal != nil && strings.TrimSpace(ce.RawArgs) == "" {
-		if len(clients) == 1 {
-			return clients[0], string(ce.Portal.ID), nil
-		}
+	if ce.Portal != nil && strings.TrimSpace(ce.RawArgs) == "" && len(clients) == 1 {
+		return clients[0], string(ce.Portal.ID), nil
 	}
 	var all []candidate
 	for _, client := range clients {
 		known, err := client.people.known(ce.Ctx)
 		if err != nil {
 			ce.Log.Err(err).Msg("The contacts cannot be read")
-			return nil, "", errors.New("The contacts cannot be read at the moment. Please try again in a minute.") //nolint:staticcheck // a sentence for people
+			return nil, "", errContactsUnread
 		}
 		all = append(all, known...)
 	}
 	found, err := who(ce, all, ce.RawArgs, "contact")
 	return found.client, found.jid, err
 }
+
+var errContactsUnread = errors.New("the contacts cannot be read at the moment; please try again in a minute")
 
 // historyAnswer says in words what came of reading the archive.
 func historyAnswer(added int, err error) string {

@@ -134,3 +134,25 @@ func keepNothing(cfg *messengerd.Config) {
 		cfg.Accounts[i].KeepHistory = &no
 	}
 }
+
+func TestRoomsThatOutliveALoginAreNotFilledTwice(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	lines := talk("mary", 5)
+	s.Archived("mary", time.Now().Add(-50*time.Hour), lines...)
+	s.LoginWithToken()
+	s.RoomReads("mary", lines...)
+	converse := []string{"mary: through the bridge"}
+	s.TalkElsewhere("mary", converse...)
+	s.RoomReads("mary", append(lines, converse...)...)
+	s.UserTellsBot("logout 1000@messenger.example")
+	s.SessionHasEnded()
+	scenario.ASecondPasses() // the archive's times are whole seconds
+	s.UserIsElsewhere(true)
+	s.TalkElsewhere("mary", "mary: while you were logged out")
+	s.UserIsElsewhere(false)
+	s.LoginWithToken()
+	s.ServiceSends("mary", "welcome back")
+	all := slices.Concat(lines, converse, []string{"mary: while you were logged out", "mary: welcome back"})
+	s.RoomReads("mary", all...)
+	s.LastWords("mary", all...)
+}
