@@ -48,15 +48,13 @@ func historyOf(ce *commands.Event, clients []*Client) (*Client, string, error) {
 		known, err := client.people.known(ce.Ctx)
 		if err != nil {
 			ce.Log.Err(err).Msg("The contacts cannot be read")
-			return nil, "", errContactsUnread
+			return nil, "", told("The contacts cannot be read at the moment. Please try again in a minute.")
 		}
 		all = append(all, known...)
 	}
 	found, err := who(ce, all, ce.RawArgs, "contact")
 	return found.client, found.jid, err
 }
-
-var errContactsUnread = errors.New("the contacts cannot be read at the moment; please try again in a minute")
 
 // historyAnswer says in words what came of reading the archive.
 func historyAnswer(added int, err error) string {
