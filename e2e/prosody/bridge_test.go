@@ -232,6 +232,31 @@ func TestTheBridgeHoldsItsConversationThroughProsody(t *testing.T) {
 		withMary.expectExchange(t, ctx, "one more", "and the last")
 	})
 
+	step("what went through another program of John's is read from the archive", func(t *testing.T, ctx context.Context) {
+		must(t, w.Bridge.Stop())
+		before := len(withMary.room.Messages())
+		heard := withMary.contact.heard()
+		elsewhere := signedIn(t, ctx, server, john)
+		must(t, elsewhere.Say(mary.User+"@"+domain, "written elsewhere"))
+		_, err := withMary.contact.WaitReceived(ctx, heard+1)
+		must(t, err)
+		must(t, withMary.contact.Say(johnsJID, "answered there"))
+		_, err = elsewhere.WaitReceived(ctx, 1)
+		must(t, err)
+		elsewhere.Close()
+		must(t, w.Bridge.Start(ctx))
+		var shown []matrix.Message
+		err = withMary.room.WaitMessages(ctx, "what was said elsewhere", func(messages []matrix.Message) bool {
+			shown = messages[before:]
+			return len(shown) >= 2
+		})
+		must(t, err)
+		if shown[0].Body != "written elsewhere" || shown[0].Sender == withMary.ghost || shown[1].Body != "answered there" || shown[1].Sender != withMary.ghost {
+			t.Errorf("the room shows %+v", shown)
+		}
+		withMary.expectExchange(t, ctx, "here again")
+	})
+
 	if !server.Logged("redirecting to " + server.Gateway()) {
 		t.Error("Prosody has not redirected the bridge")
 	}
