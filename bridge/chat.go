@@ -5,7 +5,6 @@ import (
 
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
-	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
 
 	"matrix-messenger/xmppside/messenger"
@@ -53,8 +52,3 @@ func (c *Connector) GetCapabilities() *bridgev2.NetworkGeneralCapabilities {
 
 // longestText is the longest text that is taken, in bytes: beyond some thirty stanzas a text is a file.
 const longestText = 30 * messenger.MaxBody
-
-// direct is the key of a login's chat with a contact.
-func (cl *Client) direct(contact networkid.UserID) networkid.PortalKey {
-	return portalKey(cl.login.ID, string(contact))
-}

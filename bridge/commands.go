@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/commands"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/bridgev2/status"
@@ -114,13 +113,3 @@ func (c *Connector) commandReconnect(ce *commands.Event) {
 	}
 	ce.Reply("Connecting again. See how it goes with the command `status`.")
 }
-
-// reply to a command about a login, with the login named when there are several.
-func (cl *Client) label(all []*Client) string {
-	if len(all) < 2 {
-		return ""
-	}
-	return fmt.Sprintf("**%s**\n\n", cl.id())
-}
-
-var _ bridgev2.NetworkConnector = (*Connector)(nil)

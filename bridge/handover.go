@@ -184,7 +184,7 @@ func (in *inbound) adopt(ctx context.Context, portal *bridgev2.Portal, row datab
 
 // sendNotice writes a sentence of the bridge at its place in a chat.
 func (in *inbound) sendNotice(ctx context.Context, row database.Incoming, what incoming) error {
-	room, err := in.cl.portalRoom(ctx, row.ChatID)
+	room, err := in.cl.people.roomOf(ctx, row.ChatID)
 	if err != nil || room == "" {
 		return err // without a room nobody misses the sentence
 	}
@@ -196,12 +196,18 @@ func (in *inbound) sendNotice(ctx context.Context, row database.Incoming, what i
 // ensureRoom makes the room of a chat before its first message, outside of the message's own handling: a room that cannot be made is a different trouble than a
 // message that cannot be sent.
 func (in *inbound) ensureRoom(ctx context.Context, key networkid.PortalKey) error {
+	if room, err := in.cl.people.roomOf(ctx, string(key.ID)); err != nil || room != "" {
+		return err
+	}
 	portal, err := in.cl.c.br.GetPortalByKey(ctx, key)
 	if err != nil {
 		return err
 	}
-	if portal.MXID != "" {
-		return nil
+	// The room takes its name from the ghost when it is made, so the ghost has to have its own by then.
+	ghost, err := in.cl.c.br.GetGhostByID(ctx, userID(string(key.ID)))
+	if err != nil {
+		return err
 	}
+	ghost.UpdateInfoIfNecessary(ctx, in.cl.login, bridgev2.RemoteEventMessage)
 	return portal.CreateMatrixRoom(ctx, in.cl.login, nil)
 }

@@ -142,7 +142,7 @@ func (h *history) recall(ctx context.Context, chat string) (*recollection, error
 
 // newestShown is the time of the newest message in the chat's room. It is all that is known when an account was logged out and in again: its rooms may have stayed.
 func (h *history) newestShown(ctx context.Context, chat string) (time.Time, error) {
-	room, err := h.cl.portalRoom(ctx, chat)
+	room, err := h.cl.people.roomOf(ctx, chat)
 	if err != nil || room == "" {
 		return time.Time{}, err
 	}

@@ -58,7 +58,7 @@ func (h *history) makeRooms(ctx context.Context, session *xmppside.Session) erro
 	}
 	pause := time.Minute / time.Duration(h.cl.c.Config.Limits.RoomsPerMinute)
 	for _, chat := range chats {
-		room, err := h.cl.portalRoom(ctx, chat)
+		room, err := h.cl.people.roomOf(ctx, chat)
 		if err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (cl *Client) markRead(ctx context.Context, row database.Incoming) {
 	if puppet == nil {
 		return
 	}
-	room, err := cl.portalRoom(ctx, row.ChatID)
+	room, err := cl.people.roomOf(ctx, row.ChatID)
 	if err == nil && room != "" {
 		message, findErr := cl.c.br.DB.Message.GetLastPartByID(ctx, cl.login.ID, networkid.MessageID(row.DedupeKey))
 		if message == nil || findErr != nil {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"maunium.net/go/mautrix/bridgev2"
-	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/format"
 	"maunium.net/go/mautrix/id"
@@ -145,24 +144,6 @@ func (c *Connector) tellPoisoned(ctx context.Context, evt *event.Event, reason s
 	state := bridgev2.WrapErrorInStatus(errors.New(reason)).WithStatus(event.MessageStatusFail).
 		WithMessage(sentence).WithIsCertain(false).WithSendNotice(true)
 	c.sendStatus(ctx, &state, bridgev2.StatusEventInfoFromEvent(evt))
-}
-
-// portalRoom is the room of a chat, empty when there is none yet.
-func (cl *Client) portalRoom(ctx context.Context, chat string) (id.RoomID, error) {
-	portal, err := cl.c.br.GetExistingPortalByKey(ctx, portalKey(cl.login.ID, chat))
-	if err != nil || portal == nil {
-		return "", err
-	}
-	return portal.MXID, nil
-}
-
-// noteInChat writes a notice of the bot into the room of a chat, if it has one.
-func (cl *Client) noteInChat(ctx context.Context, chat networkid.PortalID, text string) {
-	room, err := cl.portalRoom(ctx, string(chat))
-	if err != nil || room == "" {
-		return
-	}
-	cl.c.reply(ctx, room, "", text)
 }
 
 func ignoreCount(_ int64, err error) error { return err }
