@@ -210,3 +210,28 @@ func TestALongMessageInPartsIsNotTakenForNewOnesAfterABreak(t *testing.T) {
 	s.SessionIsUp()
 	s.LastWords("mary", "mary: tell me everything", "me: "+long)
 }
+
+func TestAMessageWithoutConfirmationArrivesOnceHoweverTheBridgeIsKilled(t *testing.T) {
+	scenario.Play(
+		t, scenario.Options{},
+		scenario.Step{Name: "both talk", Do: func(s *scenario.Scenario) {
+			s.LoginWithToken()
+			converse(s, "mary", "mary: hello", "me: hi")
+		}},
+		scenario.Step{Name: "the service stops confirming", Do: func(s *scenario.Scenario) {
+			s.SessionIsUp()
+			s.Switch(func(sw *messengerd.Switches) { sw.Ping = "silence" })
+		}},
+		scenario.Step{Name: "the user writes", Do: func(s *scenario.Scenario) { s.UserSends("mary", "one") }},
+		scenario.Step{Name: "Mary reads it", Do: func(s *scenario.Scenario) { s.ContactReceives("mary", "one") }},
+		scenario.Step{Name: "the service confirms again", Do: func(s *scenario.Scenario) {
+			s.Switch(func(sw *messengerd.Switches) { sw.Ping = "service-unavailable" })
+			s.ConnectionBreaks()
+		}},
+		scenario.Step{Name: "the user writes on", Do: func(s *scenario.Scenario) { s.UserSends("mary", "two", "three") }},
+		scenario.Step{Name: "Mary reads on", Do: func(s *scenario.Scenario) {
+			s.ContactReceives("mary", "two", "three")
+			s.LastWords("mary", "mary: hello", "me: hi", "me: one", "me: two", "me: three")
+		}},
+	)
+}
