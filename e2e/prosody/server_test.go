@@ -25,9 +25,9 @@ func account(user, name string, contacts ...string) Account {
 
 // people are John, his contact Mary, and Bob, who is nobody's contact yet.
 func people() (john, mary, bob Account) {
-	return account("00f1e2d3c4b5a697", "John", "mary@contoso.com"),
-		account("7766554433221100", "Mary", "john@contoso.com"),
-		account("12345", "Bob")
+	bob = account("12345", "Bob")
+	bob.Name = `Bob "Böbbel" O'Contoso & Søn \o/`
+	return account("00f1e2d3c4b5a697", "John", "mary@contoso.com"), account("7766554433221100", "Mary", "john@contoso.com"), bob
 }
 
 // newServer runs Prosody until the end of the test.
