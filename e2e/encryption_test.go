@@ -5,6 +5,7 @@ import (
 
 	"matrix-messenger/e2e/matrix"
 	"matrix-messenger/e2e/world"
+	"matrix-messenger/messengerd"
 
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -20,7 +21,9 @@ var encrypted = map[string]any{
 }
 
 func TestAConversationInAnEncryptedRoom(t *testing.T) {
-	w, ctx := newWorld(t, world.Setup{Bridge: encrypted})
+	w, ctx := newWorld(t, world.Setup{Bridge: encrypted, Service: func(config *messengerd.Config) {
+		config.Accounts = append(config.Accounts, messengerd.AccountConfig{Email: "zoe@contoso.com", Name: "Zoe Contoso", Contact: true})
+	}})
 	phone, err := matrix.LoginEncrypted(ctx, w.Home.URL(), world.User, world.Password)
 	must(t, err)
 	t.Cleanup(phone.Close)
@@ -59,6 +62,23 @@ func TestAConversationInAnEncryptedRoom(t *testing.T) {
 			t.Errorf("%s sent unencrypted: %q", evt.Sender, evt.Content.AsMessage().Body)
 		}
 	}
+
+	t.Run("the room of a contact request is encrypted too", func(t *testing.T) {
+		zoe := w.Service.Account("zoe@contoso.com")
+		zoe.Invite(world.UserMail, "Zoe Contoso", "")
+		room, err := w.John.RoomWithTitle(ctx, "Zoe Contoso")
+		must(t, err)
+		_, err = phone.Say(ctx, room.ID(), "hello Zoe")
+		must(t, err)
+		received, err := zoe.WaitReceived(ctx, 1)
+		must(t, err)
+		if received[0].Body != "hello Zoe" {
+			t.Errorf("Zoe got %q", received[0].Body)
+		}
+		must(t, zoe.SendMessage(world.UserMail, "hello John"))
+		_, err = phone.WaitText(ctx, room, "hello John")
+		must(t, err)
+	})
 
 	t.Run("it goes on after a restart of the bridge", func(t *testing.T) {
 		must(t, w.Bridge.Stop())
