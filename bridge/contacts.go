@@ -50,6 +50,7 @@ func (cl *Client) SearchUsers(ctx context.Context, query string) ([]*bridgev2.Re
 	if err != nil {
 		return nil, err
 	}
+	contacts = slices.DeleteFunc(contacts, func(c database.Contact) bool { return c.JID == cl.id() })
 	return cl.people.identified(ctx, contacts)
 }
 

@@ -85,9 +85,11 @@ func (p *people) known(ctx context.Context) ([]candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make([]candidate, len(contacts))
-	for i, c := range contacts {
-		all[i] = candidate{client: p.cl, jid: c.JID, name: plainName(c), email: c.Email}
+	all := make([]candidate, 0, len(contacts))
+	for _, c := range contacts {
+		if c.JID != p.cl.id() {
+			all = append(all, candidate{client: p.cl, jid: c.JID, name: plainName(c), email: c.Email})
+		}
 	}
 	return all, nil
 }

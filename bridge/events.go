@@ -17,6 +17,7 @@ func (cl *Client) Handle(ctx context.Context, ev xmppside.Event) error {
 	switch ev := ev.(type) {
 	case xmppside.StateEvent:
 		cl.onState(ev)
+		cl.people.learnOwnName(ev)
 		cl.outbox.onState(ev)
 		cl.history.onState(ev)
 		cl.presence.onState(ev)

@@ -7,6 +7,7 @@ import (
 
 	"mellium.im/xmpp/jid"
 
+	"matrix-messenger/database"
 	"matrix-messenger/xmppside"
 	"matrix-messenger/xmppside/vcard"
 )
@@ -38,4 +39,23 @@ func (p *people) ownName(ctx context.Context, session *xmppside.Session) string 
 		return own.Localpart()
 	}
 	return p.cl.id()
+}
+
+// learnOwnName finds out, once and in the background, what the user is called, so that the ghost that stands for them in their rooms has a name when it
+// is made.
+func (p *people) learnOwnName(ev xmppside.StateEvent) {
+	if ev.State != xmppside.Online {
+		return
+	}
+	p.cl.c.spawn(func(ctx context.Context) {
+		own, _, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), p.cl.id())
+		session := p.cl.session()
+		if err != nil || own.VCardName != "" || session == nil {
+			return
+		}
+		name := p.ownName(ctx, session)
+		if _, _, err = p.cl.c.db.Contact.Update(ctx, p.cl.id(), p.cl.id(), func(c *database.Contact) { c.VCardName = name }); err != nil {
+			p.cl.log.Warn().Err(err).Msg("The account's own name could not be stored")
+		}
+	})
 }
