@@ -2,6 +2,9 @@ package scenario_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -186,4 +189,26 @@ func TestChatsAreInTheUsersSpaceAndMarkedAsDirect(t *testing.T) {
 		})
 		return err
 	})
+}
+
+// command finds the names of commands in the bot's help.
+var command = regexp.MustCompile(`(?m)^\*\*([a-z-]+)\*\*`)
+
+func TestEveryCommandOfTheBotIsInTheList(t *testing.T) {
+	list, err := os.ReadFile(filepath.Join("..", "..", "docs", "commands.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.UserTellsBot("help")
+	commands := command.FindAllStringSubmatch(s.BotSays("start-chat"), -1)
+	if len(commands) < 30 {
+		t.Fatalf("the help names %d commands only", len(commands))
+	}
+	for _, name := range commands {
+		if !regexp.MustCompile("`" + name[1] + "[ `]").Match(list) {
+			t.Errorf("docs/commands.md does not have %s", name[1])
+		}
+	}
 }
