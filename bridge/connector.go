@@ -42,6 +42,9 @@ type Connector struct {
 	oauth    *oauth.Client                // nil when no client ID is configured
 	callback atomic.Pointer[http.Handler] // nil unless the browser comes back to us
 
+	telling sync.Mutex    // held while senders are told
+	untold  chan struct{} // holds something when senders are to be told that a message was not delivered
+
 	// run tells the streams of this run of the program from those of earlier ones.
 	run string
 	// leftovers are the chats with messages of earlier runs, by login; lastRow is the newest row of those runs.
@@ -81,6 +84,7 @@ func (c *Connector) Init(br *bridgev2.Bridge) {
 	c.log = br.Log.With().Str("component", "messenger").Logger()
 	c.clients = map[networkid.UserLoginID]*Client{}
 	c.run = newKey()
+	c.untold = make(chan struct{}, 1)
 	c.archiveSlots = make(chan struct{}, archiveReads)
 	c.ctx, c.stop = context.WithCancel(c.log.WithContext(context.Background()))
 
@@ -124,8 +128,8 @@ func (c *Connector) Stop() {
 		c.inbox.Stop()
 	}
 	c.stop()
+	c.metrics.close() // serving them is work that is waited for
 	c.work.Wait()
-	c.metrics.close()
 	c.db.Close()
 }
 
