@@ -26,10 +26,16 @@ func (in *Inbox) handle(row database.MatrixEvent) bool {
 		}
 	}
 	in.dispatch(evt)
-	if in.ctx.Err() != nil {
+	if in.ctx.Err() != nil || in.libraryEnded() {
 		return false // a handler whose context ended has not handled its event
 	}
 	return in.settle(row)
+}
+
+// libraryEnded tells that the library has ended the context of its own handlers, which it does shortly before it stops the inbox.
+func (in *Inbox) libraryEnded() bool {
+	ctx := in.cfg.Connector.Bridge.BackgroundCtx
+	return ctx != nil && ctx.Err() != nil
 }
 
 // replay looks at a row that an earlier run left behind. proceed is true when the event is to be dispatched; else done is
