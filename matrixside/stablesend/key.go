@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"maunium.net/go/mautrix"
 )
 
 // KeyProperty is the property of an event's content that names the key it was sent with, see [Mark].
@@ -25,7 +27,11 @@ type attempt struct {
 
 // WithKey marks a context: everything sent with it is part of what key names. Keys are unique for what is sent (the row's
 // key in the Messenger inbox); they need not be secret and do not appear on the wire.
+//
+// The library does not repeat requests of this context by itself: between two tries the homeserver may have restarted and forgotten the transaction, so that whoever tries again
+// has to look for the event first, see [Find].
 func WithKey(ctx context.Context, key string) context.Context {
+	ctx = mautrix.WithMaxRetries(ctx, 0)
 	return context.WithValue(ctx, contextKey{}, &attempt{base: key, counts: make(map[string]int), renamed: make(map[string]string)})
 }
 
