@@ -79,7 +79,7 @@ func (p *problem) shows(m *matching, l int) bool {
 	}
 	when := p.log[l].serviceTime(m.offset)
 	// It may have been pushed out by later ones.
-	if p.truncated && (m.begin.IsZero() || when.Before(m.begin)) {
+	if p.truncated && (m.begin.IsZero() || when.Before(m.begin)) && !p.follows(m, l) {
 		return false
 	}
 	// The archive may have been switched off: then certain messages, newer than all it shows, are not in it either.
@@ -96,6 +96,25 @@ func (p *problem) shows(m *matching, l int) bool {
 	}
 	return true
 }
+
+// follows says whether the tail shows something after which a logged message would stand had it arrived: then it has not been pushed out, however close together the
+// times are. What is certain and was logged before was taken by the service before this one was written, unless a dying connection delivered it late; so it counts only where the times
+// of log and tail agree. And as the service may hand out a message of the contact a moment before it keeps it, there has to be room for two to have crossed.
+func (p *problem) follows(m *matching, l int) bool {
+	for i, e := range p.log[:l] {
+		at := m.at[i]
+		if at < 0 || e.State == Uncertain || at < crossing && e.Mine != p.log[l].Mine {
+			continue
+		}
+		if late := p.archive[at].Time.Sub(e.serviceTime(m.offset)); late.Abs() <= tight {
+			return true
+		}
+	}
+	return false
+}
+
+// crossing is how many places messages of the two sides are taken to be able to swap on their way into the archive.
+const crossing = 2
 
 // gap says whether something may lie between what was known before a break and the tail's first message.
 func (p *problem) gap(m *matching) bool {

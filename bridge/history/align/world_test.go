@@ -73,7 +73,7 @@ func generate(t *rapid.T, skew time.Duration, unique int) *world {
 	w := &world{of: make(map[string]*sent), skew: skew}
 	streamed := rapid.Bool().Draw(t, "streamed")
 	broken := false
-	var now time.Duration
+	var now, taken time.Duration
 	for i := range rapid.IntRange(0, 40).Draw(t, "messages") {
 		now += time.Duration(rapid.OneOf(
 			rapid.Int64Range(0, 3000), rapid.Int64Range(3000, 60_000), rapid.Int64Range(60_000, 2_000_000),
@@ -93,15 +93,20 @@ func generate(t *rapid.T, skew time.Duration, unique int) *world {
 		if m.class.mine {
 			m.saw, m.had = now, now+jitter
 		}
+		if m.class.mine && m.fate == live {
+			// What was confirmed was taken before what was written after it.
+			taken = max(taken, m.had)
+			m.had = taken
+		}
 		if m.fate == arrived {
-			m.had = now + time.Duration(rapid.Int64Range(0, 60_000).Draw(t, "delay"))*time.Millisecond
+			m.had = max(taken, now+time.Duration(rapid.Int64Range(0, 60_000).Draw(t, "delay"))*time.Millisecond)
 		}
 		if streamed && m.fate >= arrived {
 			// A stream is handled in order: after the first that is lost, all are.
 			if broken = broken || m.fate == lost; broken {
 				m.fate = lost
 			} else {
-				m.had = now + jitter
+				m.had = max(taken, now+jitter)
 			}
 		}
 		w.messages = append(w.messages, m)
