@@ -264,5 +264,6 @@ var (
 	errDisconnected = errors.New("there is no session")
 	errSessionOver  = errors.New("the session is over")
 	errSilent       = errors.New("the archive does not answer at the moment")
+	errNotStored    = errors.New("what the archive showed could not be stored")
 	errUndecided    = errors.New("the contact's request is not decided")
 )

@@ -139,8 +139,15 @@ func (h *history) readQueue(ctx context.Context, session *xmppside.Session) {
 		}
 		added, err := h.readJob(ctx, session, job)
 		h.finish(ctx, session, job, added, err)
+		if errors.Is(err, errNotStored) {
+			h.cl.log.Warn().Err(err).Msg("What the archive showed could not be stored and is read again")
+			sleep(ctx, storePause)
+		}
 	}
 }
+
+// storePause is the wait before an archive is read again whose answer could not be stored, as when a disk is full. What the session missed before is in the archive alone.
+const storePause = time.Second
 
 // next takes the next job, or ends the worker.
 func (h *history) next(ctx context.Context, session *xmppside.Session) *readJob {
@@ -186,12 +193,12 @@ func (h *history) readJob(ctx context.Context, session *xmppside.Session, job *r
 	return h.read(ctx, session, job.chat)
 }
 
-// finish ends a job and lets its chat go on. When the session ended over it, it waits for the next one.
+// finish ends a job and lets its chat go on. When the session ended over it, it waits for the next one, and when the database did not take what was read, for its next turn.
 func (h *history) finish(ctx context.Context, session *xmppside.Session, job *readJob, added int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	job.running = false
-	if err != nil && ctx.Err() == nil && isOver(session) {
+	if err != nil && ctx.Err() == nil && (isOver(session) || errors.Is(err, errNotStored)) {
 		h.queue = slices.Insert(h.queue, 0, job)
 		return
 	}

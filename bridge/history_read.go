@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -24,6 +25,15 @@ func (h *history) read(ctx context.Context, session *xmppside.Session, chat stri
 	if err != nil {
 		return 0, err
 	}
+	added, err = h.takeIn(ctx, session, chat, tail)
+	if err != nil {
+		return added, fmt.Errorf("%w: %w", errNotStored, err)
+	}
+	return added, nil
+}
+
+// takeIn is what read does with the archive's answer.
+func (h *history) takeIn(ctx context.Context, session *xmppside.Session, chat string, tail []archive.Entry) (added int, err error) {
 	// Only now, as everything that the archive can show has been stored before its answer was read: the stream is read in order, and what is written is stored first.
 	known, err := h.recall(ctx, chat)
 	if err != nil {

@@ -50,9 +50,6 @@ func (cl *Client) submit(ctx context.Context, s submission) error {
 	if len(parts) == 0 {
 		return errNothingToSend
 	}
-	if err := cl.ensureOwnGhost(ctx); err != nil {
-		return errStorage(err)
-	}
 	received := s.event.Mautrix.ReceivedAt
 	if received.IsZero() {
 		received = time.Now()
@@ -65,21 +62,47 @@ func (cl *Client) submit(ctx context.Context, s submission) error {
 			SenderMXID: string(s.event.Sender), MsgType: string(s.msgType), Kind: s.kind, Body: []byte(part), ReceivedAt: received,
 		}
 	}
-	if err := cl.reportPending(ctx, s.event); err != nil {
+	if err := cl.patiently(ctx, func() error { return cl.storeOutgoing(ctx, s, rows) }); err != nil {
 		return errStorage(err)
 	}
-	err := cl.c.db.Write(ctx, func(ctx context.Context) error {
+	cl.outbox.kick()
+	return nil
+}
+
+// storeOutgoing may be called again after any error.
+func (cl *Client) storeOutgoing(ctx context.Context, s submission, rows []database.OutboxMessage) error {
+	if err := cl.ensureOwnGhost(ctx); err != nil {
+		return err
+	}
+	if err := cl.reportPending(ctx, s.event); err != nil {
+		return err
+	}
+	return cl.c.db.Write(ctx, func(ctx context.Context) error {
 		inserted, err := cl.c.db.Outbox.Enqueue(ctx, rows)
 		if err != nil || !inserted || !s.save {
 			return err
 		}
 		return cl.c.br.DB.Message.Insert(ctx, cl.messageRow(s))
 	})
-	if err != nil {
-		return errStorage(err)
+}
+
+// storagePatience is how long a message waits for a database that cannot be written, such as one on a full disk, before its sender is told. It holds up its own room.
+const storagePatience = 2 * time.Minute
+
+// patiently repeats what failed with the database until it succeeds, the patience is at its end, or the bridge stops.
+func (cl *Client) patiently(ctx context.Context, store func() error) error {
+	deadline := time.Now().Add(storagePatience)
+	for attempt := 1; ; attempt++ {
+		err := store()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		pause := min(backoff(attempt), 5*time.Second)
+		if time.Now().Add(pause).After(deadline) || !sleep(ctx, pause) {
+			return err
+		}
+		cl.log.Warn().Err(err).Int("attempt", attempt).Msg("A message could not be stored and is tried again")
 	}
-	cl.outbox.kick()
-	return nil
 }
 
 // messageRow is the framework's row of a message that a Matrix user wrote.
