@@ -52,7 +52,7 @@ func TestChaosWithinWhatTheArchiveShowsLosesAndRepeatsNothing(t *testing.T) {
 	seed := setting(t, "CHAOS_SEED", firstSeed)
 	said, bad := 0, 0
 	for i := range rounds {
-		round := chaos.Round{Seed: seed + uint64(i), Chats: 4, Messages: 40, Faults: 6}
+		round := chaos.Round{Seed: seed + uint64(i), Chats: 4, Messages: 60, Faults: 6}
 		t.Run("seed "+strconv.FormatUint(round.Seed, 10), func(t *testing.T) {
 			began := time.Now()
 			report := chaos.Tight(t, round)

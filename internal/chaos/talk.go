@@ -61,6 +61,9 @@ func (w *World) userTalks(ctx context.Context, c *chat, n int) error {
 		if err := w.waitShown(ctx, c, 1+i-lead); err != nil {
 			return fmt.Errorf("the user waits for message %d of %s: %w", i-lead, c.name, err)
 		}
+		if err := w.turn(ctx); err != nil {
+			return err
+		}
 		if err := w.userSays(c, i); err != nil {
 			return err
 		}
@@ -85,6 +88,9 @@ func (w *World) contactTalks(ctx context.Context, c *chat, n int) error {
 		}
 		if err := w.waitReceived(ctx, c, 1+i-lead); err != nil {
 			return fmt.Errorf("%s waits for message %d of the user: %w", c.name, i-lead, err)
+		}
+		if err := w.turn(ctx); err != nil {
+			return err
 		}
 		if err := w.contactSays(c, i); err != nil {
 			return err

@@ -41,18 +41,23 @@ func Tight(t testing.TB, round Round) Report {
 	defer cancel()
 	report := Report{Round: round}
 	total := int64(2 * round.Chats * round.Messages)
+	faults := schedule(w.rand, round.Faults, w.disk != nil)
+	share := total / int64(len(faults)+1)
+	w.allow(share)
 	ended := w.talk(ctx, round.Messages)
-	for i, f := range schedule(w.rand, round.Faults, w.disk != nil) {
-		// The faults are spread over the messages, and come at any moment of what those do.
-		at := (int64(i)*2 + 1 + w.rand.Int64N(2)) * total / int64(2*round.Faults+2)
-		w.waitSaid(ctx, at, 10*time.Second)
-		w.pause(60 * time.Millisecond)
+	for i, f := range faults {
+		// Each fault comes at any moment of its share of the messages, and the next share may be sent while it is on.
+		from := int64(i) * share
+		w.waitSaid(ctx, from+w.rand.Int64N(share), 2*time.Second)
+		w.pause(20 * time.Millisecond)
+		w.allow(from + 2*share)
 		report.Struck = append(report.Struck, f.name)
 		t.Logf("after %d of %d messages: %s", w.sent.Load(), total, f.name)
 		if err := f.strike(ctx, w); err != nil {
 			t.Fatalf("%s: %v", f.name, err)
 		}
 	}
+	w.allow(total)
 	for range 2 * len(w.chats) {
 		if err := <-ended; err != nil {
 			report.Trouble = append(report.Trouble, err.Error())

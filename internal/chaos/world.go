@@ -47,12 +47,17 @@ type World struct {
 	talks sync.WaitGroup
 	sent  atomic.Int64 // messages of both sides so far
 	said  chan struct{}
+
+	floor sync.Mutex // guards what follows
+	turns int64      // taken by talkers
+	limit int64      // how many may be taken
+	more  chan struct{}
 }
 
 // start sets a world up: the user is signed in and has a room with each contact, in which both have said hello.
 func start(t testing.TB, seed uint64, chats int, network, sections map[string]any) *World {
 	t.Helper()
-	w := &World{t: t, rand: rand.New(rand.NewPCG(seed, 0)), said: make(chan struct{}, 1)}
+	w := &World{t: t, rand: rand.New(rand.NewPCG(seed, 0)), said: make(chan struct{}, 1), more: make(chan struct{})}
 	var err error
 	if w.line, err = NewLine(); err != nil {
 		t.Fatal(err)
@@ -208,6 +213,34 @@ func (w *World) service(do func(*messengerd.Server)) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	do(w.s.Service)
+}
+
+// allow lets the talkers send until n messages are sent in all. So there is something to say during every fault, however long it takes.
+func (w *World) allow(n int64) {
+	w.floor.Lock()
+	defer w.floor.Unlock()
+	w.limit = n
+	close(w.more)
+	w.more = make(chan struct{})
+}
+
+// turn waits until one more message may be sent.
+func (w *World) turn(ctx context.Context) error {
+	for {
+		w.floor.Lock()
+		if w.turns < w.limit {
+			w.turns++
+			w.floor.Unlock()
+			return nil
+		}
+		more := w.more
+		w.floor.Unlock()
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // note counts a message that was sent.
