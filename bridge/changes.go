@@ -112,8 +112,10 @@ func (cl *Client) takeBack(ctx context.Context, mxid string) (taken bool, err er
 			}
 		}
 		taken = true
-		_, err = cl.c.db.Outbox.Fail(ctx, "It was deleted before it was sent.", seqs(parts)...)
-		return err
+		if _, err = cl.c.db.Outbox.Fail(ctx, "It was deleted before it was sent.", seqs(parts)...); err != nil {
+			return err
+		}
+		return cl.c.db.Outbox.MarkTold(ctx, seqs(parts)...) // who deletes a message knows
 	})
 	if err != nil {
 		return false, errStorage(err)

@@ -159,6 +159,12 @@ func (cl *Client) LogoutRemote(ctx context.Context) {
 // forget reports what is queued and removes everything of the login from our tables.
 func (cl *Client) forget(ctx context.Context) {
 	cl.outbox.abandon(ctx, noticeLoggedOut)
+	// The rows that say what was not delivered go with the rest, so this is the last moment to tell.
+	within, cancel := context.WithTimeout(ctx, noticeTimeout)
+	defer cancel()
+	if err := cl.c.tellNow(within); err != nil {
+		cl.log.Warn().Err(err).Msg("Not everybody could be told what was not sent before the logout")
+	}
 	if err := cl.c.db.DeleteLogin(ctx, cl.id()); err != nil {
 		cl.log.Err(err).Msg("The login's data could not be removed")
 	}

@@ -48,6 +48,7 @@ func NewMain() *Main {
 	m.PostStart = func() {
 		c.inbox.Ready()
 		c.spawn(c.overseeQueues)
+		c.spawn(c.tellSenders)
 		c.spawn(c.notifySystemd)
 	}
 	return m

@@ -22,32 +22,15 @@ const (
 	noticeWaiting   = "Your message has not reached Messenger yet, because there is no connection at the moment. It will be sent as soon as there is one; you need not do anything. Use the command `status` to see why."
 )
 
-// tellSender reports one message as not delivered: on the event itself, and as a notice in its room when visible.
-func (c *Connector) tellSender(ctx context.Context, row database.OutboxMessage, sentence string, visible bool) {
-	state := bridgev2.WrapErrorInStatus(errors.New(sentence)).
-		WithStatus(event.MessageStatusFail).WithErrorReason(event.MessageStatusGenericError).
-		WithMessage(sentence).WithIsCertain(sentence != noticeUncertain).WithSendNotice(visible)
-	c.sendStatus(ctx, &state, statusInfo(row))
-}
-
 // sendStatus gives a state to the framework, which sends it in the background: what called for it, such as a worker that has nothing left to do, may be over before that.
 func (c *Connector) sendStatus(ctx context.Context, state *bridgev2.MessageStatus, info *bridgev2.MessageStatusEventInfo) {
 	c.br.Matrix.SendMessageStatus(context.WithoutCancel(ctx), state, info)
 }
 
-// tellSenders reports messages that failed for one reason: each on its event, but with one notice a room.
-func (c *Connector) tellSenders(ctx context.Context, rows []database.OutboxMessage, sentence, result string) {
-	told := map[string]bool{}
-	events := map[string]bool{}
-	for _, row := range rows {
-		c.metrics.result(toMessenger, result)
-		if events[row.EventID] {
-			continue
-		}
-		events[row.EventID] = true
-		c.tellSender(ctx, row, sentence, !told[row.RoomID])
-		told[row.RoomID] = true
-	}
+// notDelivered counts messages that were settled as not delivered, and has their senders told.
+func (c *Connector) notDelivered(n int, result string) {
+	c.metrics.messages.WithLabelValues(toMessenger, result).Add(float64(n))
+	c.tellSoon()
 }
 
 // overseeQueues tells senders of messages that wait for long, gives up those that waited too long, and forgets what was settled long ago. It runs until
@@ -83,7 +66,7 @@ func (c *Connector) oversee(ctx context.Context, now time.Time) error {
 		if _, err = c.db.Outbox.Settle(ctx, database.OutboxExpired, noticeExpired, seqs(expired)...); err != nil {
 			return err
 		}
-		c.tellSenders(ctx, expired, noticeExpired, resultExpired)
+		c.notDelivered(len(expired), resultExpired)
 	}
 	overdue, err := c.db.Outbox.Overdue(ctx, now.Add(-c.Config.Limits.TellWaiting.Of()), overseePage)
 	if err != nil {

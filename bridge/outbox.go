@@ -286,16 +286,13 @@ const maxWaitAttempts = 4
 // however many of its parts are refused.
 func (o *outbox) fail(ctx context.Context, row database.OutboxMessage, sentence string) error {
 	var changed int64
-	var told bool
 	err := o.cl.c.db.Write(ctx, func(ctx context.Context) error {
 		parts, err := o.cl.c.db.Outbox.ByEvent(ctx, row.EventID)
 		if err != nil {
 			return err
 		}
-		told = false
 		ends := []int64{row.Seq}
 		for _, part := range parts {
-			told = told || part.State == database.OutboxFailed
 			if part.State == database.OutboxQueued && part.Seq != row.Seq {
 				ends = append(ends, part.Seq)
 			}
@@ -306,10 +303,7 @@ func (o *outbox) fail(ctx context.Context, row database.OutboxMessage, sentence 
 		return o.cl.c.db.ChatLog.Delete(ctx, row.LoginID, row.ChatID, row.StanzaID)
 	})
 	if err == nil && changed > 0 {
-		o.cl.c.metrics.result(toMessenger, resultRefused)
-		if !told {
-			o.cl.c.tellSender(ctx, row, sentence, true)
-		}
+		o.cl.c.notDelivered(1, resultRefused)
 	}
 	return err
 }
@@ -321,7 +315,7 @@ func (o *outbox) abandon(ctx context.Context, sentence string) {
 		o.cl.log.Err(err).Msg("What was queued cannot be read")
 		return
 	}
-	o.cl.c.tellSenders(ctx, rows, sentence, resultFailed)
+	o.cl.c.notDelivered(len(rows), resultFailed)
 }
 
 // refusedText says why the service did not take a message.

@@ -115,6 +115,6 @@ func (o *outbox) settleUncertain(ctx context.Context, rows []database.OutboxMess
 		return err
 	}
 	o.cl.c.metrics.settledUncertain(outcomeReported, len(rows))
-	o.cl.c.tellSenders(ctx, rows, noticeUncertain, resultFailed)
+	o.cl.c.notDelivered(len(rows), resultFailed)
 	return nil
 }

@@ -52,6 +52,7 @@ type OutboxMessage struct {
 	WrittenAt  time.Time
 	SettledAt  time.Time
 	NotifiedAt time.Time // when its sender was told that it is late
+	ToldAt     time.Time // when its sender was told that it was not delivered
 	Error      string    // a sentence for the sender
 }
 
@@ -233,17 +234,17 @@ func (s *OutboxStore) Depth(ctx context.Context) (int, error) {
 
 const selectOutbox = `
 	SELECT seq, login_id, chat_id, event_id, part, parts, stanza_id, room_id, event_type, sender_mxid, msg_type, kind, body,
-		state, stream_id, attempts, received_at, queued_at, written_at, settled_at, notified_at, error
+		state, stream_id, attempts, received_at, queued_at, written_at, settled_at, notified_at, told_at, error
 	FROM messenger_outbox`
 
 func scanOutbox(row dbutil.Scannable) (m OutboxMessage, err error) {
 	var kind, state string
-	var receivedAt, queuedAt, writtenAt, settledAt, notifiedAt int64
+	var receivedAt, queuedAt, writtenAt, settledAt, notifiedAt, toldAt int64
 	err = row.Scan(&m.Seq, &m.LoginID, &m.ChatID, &m.EventID, &m.Part, &m.Parts, &m.StanzaID, &m.RoomID, &m.EventType,
 		&m.SenderMXID, &m.MsgType, &kind, &m.Body, &state, &m.StreamID, &m.Attempts, &receivedAt, &queuedAt, &writtenAt,
-		&settledAt, &notifiedAt, &m.Error)
+		&settledAt, &notifiedAt, &toldAt, &m.Error)
 	m.Kind, m.State = OutboxKind(kind), OutboxState(state)
 	m.ReceivedAt, m.QueuedAt, m.WrittenAt = fromMillis(receivedAt), fromMillis(queuedAt), fromMillis(writtenAt)
-	m.SettledAt, m.NotifiedAt = fromMillis(settledAt), fromMillis(notifiedAt)
+	m.SettledAt, m.NotifiedAt, m.ToldAt = fromMillis(settledAt), fromMillis(notifiedAt), fromMillis(toldAt)
 	return m, err
 }

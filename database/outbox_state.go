@@ -131,6 +131,17 @@ func (s *OutboxStore) MarkNotified(ctx context.Context, seqs ...int64) error {
 	return err
 }
 
+// Untold returns rows that were not delivered and whose senders have not been told yet, oldest first.
+func (s *OutboxStore) Untold(ctx context.Context, limit int) ([]OutboxMessage, error) {
+	return queryAll(ctx, s.db, scanOutbox, selectOutbox+` WHERE told_at=0 AND state IN ('failed', 'expired') ORDER BY seq LIMIT $1`, limit)
+}
+
+// MarkTold notes that the senders of rows that were not delivered have been told.
+func (s *OutboxStore) MarkTold(ctx context.Context, seqs ...int64) error {
+	_, err := s.update(ctx, seqs, `told_at=$1`, `told_at=0`, millis(time.Now()))
+	return err
+}
+
 // FailLogin fails all open rows of a login with one reason and returns them as they were, for telling their senders.
 func (s *OutboxStore) FailLogin(ctx context.Context, loginID, why string) (rows []OutboxMessage, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context) error {

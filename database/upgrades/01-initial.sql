@@ -62,6 +62,7 @@ CREATE TABLE messenger_outbox (
 	written_at  BIGINT  NOT NULL DEFAULT 0,
 	settled_at  BIGINT  NOT NULL DEFAULT 0,
 	notified_at BIGINT  NOT NULL DEFAULT 0,
+	told_at     BIGINT  NOT NULL DEFAULT 0,
 	error       TEXT    NOT NULL DEFAULT '',
 
 	CONSTRAINT messenger_outbox_event_unique UNIQUE (event_id, part),
@@ -71,6 +72,7 @@ CREATE INDEX messenger_outbox_queued_idx ON messenger_outbox (login_id, seq, cha
 CREATE INDEX messenger_outbox_written_idx ON messenger_outbox (login_id, chat_id, seq) WHERE state='written';
 CREATE INDEX messenger_outbox_open_idx ON messenger_outbox (queued_at) WHERE state IN ('queued', 'written');
 CREATE INDEX messenger_outbox_settled_idx ON messenger_outbox (settled_at) WHERE settled_at<>0;
+CREATE INDEX messenger_outbox_untold_idx ON messenger_outbox (seq) WHERE told_at=0 AND state IN ('failed', 'expired');
 
 CREATE TABLE messenger_inbox (
 	-- only: sqlite (line commented)

@@ -1,0 +1,75 @@
+package scenario_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"matrix-messenger/internal/scenario"
+	"matrix-messenger/messengerd"
+)
+
+func TestARefusalIsToldAlthoughTheHomeserverWasAwayAndTheBridgeWasKilled(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	numbers := listener.Addr().String()
+	listener.Close()
+	refusing := false
+	s := scenario.Start(t, scenario.Options{
+		Network: map[string]any{"metrics": map[string]any{"listen": numbers}},
+		Service: func(cfg *messengerd.Config) {
+			if refusing {
+				cfg.Switches.Faults.MessageError = "forbidden"
+			}
+		},
+	})
+	s.LoginWithToken()
+	s.ServiceSends("mary", "hello")
+	s.RoomShows("mary", "hello")
+	s.ServiceGoesDown()
+	first, err := s.Alice.SendText(s.Room("mary"), "are we friends?")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = s.Alice.SendText(s.Room("mary"), "say something"); err != nil {
+		t.Fatal(err)
+	}
+	s.BridgeHasHandledWhatIsIn("mary")
+	s.HomeserverGoesDown()
+	refusing = true
+	s.ServiceComesBack()
+	within(t, func(ctx context.Context) error {
+		for !strings.Contains(metrics(t, numbers), `matrix_messenger_messages_total{direction="to_messenger",result="refused"} 2`) {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		return nil
+	})
+	s.KillBridge()
+	s.HomeserverComesBack()
+	s.StartBridge()
+	s.RoomTells("mary", "this person is not among your Messenger contacts")
+	if notices := s.NoticesOn("mary", first); len(notices) != 1 {
+		t.Errorf("the first message has the notices %q", notices)
+	}
+}
+
+func metrics(t *testing.T, address string) string {
+	t.Helper()
+	resp, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	return string(text)
+}
