@@ -108,6 +108,18 @@ func (h *history) reach(now time.Time) time.Duration {
 	return recently
 }
 
+// await makes chats wait for their archives before there is a session.
+func (h *history) await(chats []string) {
+	if !h.enabled() {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, chat := range chats {
+		h.enqueue(chat, false)
+	}
+}
+
 // begin forgets what was known of the session before.
 func (h *history) begin(session uint64, now time.Time) {
 	h.mu.Lock()

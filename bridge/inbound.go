@@ -62,8 +62,10 @@ type incoming struct {
 	Tried  bool      `json:"tried,omitempty"`  // an earlier run of the program may have sent it
 }
 
-// resume starts the workers of what was left by an earlier run.
+// resume starts the workers of what was left by an earlier run. That run may have ended before it had read what was missed before these messages, so the chats wait for their archives
+// first, as always for a bounded time.
 func (in *inbound) resume() {
+	in.cl.history.await(in.cl.c.leftover(in.cl.id()))
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.ctx != nil || in.cl.c.ctx.Err() != nil {

@@ -161,7 +161,21 @@ func (o *outbox) round(ctx context.Context, session *xmppside.Session) (more boo
 	if err = session.Barrier(ctx); err != nil {
 		return false, fmt.Errorf("no confirmation: %w", err)
 	}
-	return true, o.confirm(ctx, rows)
+	return true, o.confirmPatiently(ctx, rows)
+}
+
+// confirmPatiently repeats what the database did not take. To leave it to the next session's archive would be to forget what is known, and the archive may have moved on by then.
+func (o *outbox) confirmPatiently(ctx context.Context, rows []database.OutboxMessage) error {
+	for attempt := 1; ; attempt++ {
+		err := o.confirm(ctx, rows)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		o.cl.log.Warn().Err(err).Msg("A confirmation could not be stored and is tried again")
+		if !sleep(ctx, min(backoff(attempt), outboxPause)) {
+			return err
+		}
+	}
 }
 
 // write gives rows to the stream. They are marked before the first byte leaves: a crash in between leaves a message that is looked for in the archive, and not
