@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -251,7 +252,8 @@ func (s *presencePacer) send(ctx context.Context, c *Connector, who string, next
 	request, cancel := context.WithTimeout(mautrix.WithMaxRetries(ctx, 0), presenceTimeout)
 	defer cancel()
 	if err = intent.EnsureRegistered(request); err == nil {
-		err = intent.SetPresence(request, matrixState(next.state))
+		address := intent.BuildClientURL("v3", "presence", intent.UserID, "status")
+		_, err = intent.MakeRequest(request, http.MethodPut, address, matrixState(next.state), nil)
 	}
 	if err != nil && passing(err) {
 		return fmt.Errorf("presence of a ghost: %w", err)
@@ -278,9 +280,16 @@ func (c *Connector) seenByOthers(who, except string) (shownPresence, bool) {
 	return shownPresence{}, false
 }
 
+// ghostPresence is the body of the request that sets a presence. The framework's own leaves out an empty personal message, by which some homeservers (Dendrite) understand that the
+// old one stays.
+type ghostPresence struct {
+	Presence event.Presence `json:"presence"`
+	Text     string         `json:"status_msg"`
+}
+
 // matrixState is a contact's state as Matrix has it. Somebody busy is there but not to be disturbed, for which Matrix has no word that all homeservers know.
-func matrixState(state wire.State) mautrix.ReqPresence {
-	request := mautrix.ReqPresence{Presence: event.PresenceOffline, StatusMsg: state.Status}
+func matrixState(state wire.State) ghostPresence {
+	request := ghostPresence{Presence: event.PresenceOffline, Text: state.Status}
 	if !state.Available {
 		return request
 	}
@@ -289,9 +298,9 @@ func matrixState(state wire.State) mautrix.ReqPresence {
 		request.Presence = event.PresenceUnavailable
 	case wire.DND:
 		request.Presence = event.PresenceUnavailable
-		request.StatusMsg = "Busy"
+		request.Text = "Busy"
 		if state.Status != "" {
-			request.StatusMsg += ": " + state.Status
+			request.Text += ": " + state.Status
 		}
 	default:
 		request.Presence = event.PresenceOnline

@@ -1,11 +1,11 @@
 package bridge
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
 
-	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 
 	wire "matrix-messenger/xmppside/presence"
@@ -113,19 +113,29 @@ func TestWhenAnotherAccountTellsTheCacheFollows(t *testing.T) {
 func TestPresenceInMatrixWords(t *testing.T) {
 	for _, c := range []struct {
 		state wire.State
-		want  mautrix.ReqPresence
+		want  ghostPresence
 	}{
-		{wire.State{}, mautrix.ReqPresence{Presence: event.PresenceOffline}},
-		{wire.State{Status: "bye"}, mautrix.ReqPresence{Presence: event.PresenceOffline, StatusMsg: "bye"}},
-		{on(wire.Online, "hi"), mautrix.ReqPresence{Presence: event.PresenceOnline, StatusMsg: "hi"}},
-		{on(wire.Chat, ""), mautrix.ReqPresence{Presence: event.PresenceOnline}},
-		{on(wire.Away, "lunch"), mautrix.ReqPresence{Presence: event.PresenceUnavailable, StatusMsg: "lunch"}},
-		{on(wire.XA, ""), mautrix.ReqPresence{Presence: event.PresenceUnavailable}},
-		{on(wire.DND, ""), mautrix.ReqPresence{Presence: event.PresenceUnavailable, StatusMsg: "Busy"}},
-		{on(wire.DND, "call"), mautrix.ReqPresence{Presence: event.PresenceUnavailable, StatusMsg: "Busy: call"}},
+		{wire.State{}, ghostPresence{Presence: event.PresenceOffline}},
+		{wire.State{Status: "bye"}, ghostPresence{Presence: event.PresenceOffline, Text: "bye"}},
+		{on(wire.Online, "hi"), ghostPresence{Presence: event.PresenceOnline, Text: "hi"}},
+		{on(wire.Chat, ""), ghostPresence{Presence: event.PresenceOnline}},
+		{on(wire.Away, "lunch"), ghostPresence{Presence: event.PresenceUnavailable, Text: "lunch"}},
+		{on(wire.XA, ""), ghostPresence{Presence: event.PresenceUnavailable}},
+		{on(wire.DND, ""), ghostPresence{Presence: event.PresenceUnavailable, Text: "Busy"}},
+		{on(wire.DND, "call"), ghostPresence{Presence: event.PresenceUnavailable, Text: "Busy: call"}},
 	} {
 		if got := matrixState(c.state); got != c.want {
 			t.Errorf("%+v becomes %+v instead of %+v", c.state, got, c.want)
 		}
+	}
+}
+
+func TestAnEmptyPersonalMessageIsSaidToTheHomeserver(t *testing.T) {
+	body, err := json.Marshal(matrixState(on(wire.Away, "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(body), `{"presence":"unavailable","status_msg":""}`; got != want {
+		t.Errorf("the body is %s instead of %s: an old message would stay", got, want)
 	}
 }
