@@ -69,7 +69,7 @@ func (c *Connector) commandContacts(ce *commands.Event) {
 		}
 		lines = append(lines, heading(client, clients)...)
 		for _, contact := range contacts {
-			lines = append(lines, fmt.Sprintf("%s — %s — %s", oneLine(plainName(contact)), contact.JID, client.people.stateOf(contact)))
+			lines = append(lines, fmt.Sprintf("%s — %s — %s", oneLine(privateName(contact)), contact.JID, client.people.stateOf(contact)))
 		}
 		if len(contacts) == 0 {
 			lines = append(lines, "No contacts yet. Ask somebody with the command start-chat and their e-mail address.")
@@ -101,7 +101,7 @@ func (c *Connector) showContact(ce *commands.Event, clients []*Client) {
 		ce.Reply("The contact cannot be read at the moment. Please try again in a minute.")
 		return
 	}
-	lines := []string{fmt.Sprintf("%s — %s — %s", oneLine(plainName(contact)), contact.JID, found.client.people.stateOf(contact))}
+	lines := []string{fmt.Sprintf("%s — %s — %s", oneLine(privateName(contact)), contact.JID, found.client.people.stateOf(contact))}
 	if contact.Email != "" {
 		lines = append(lines, "E-mail address: "+contact.Email)
 	}

@@ -62,7 +62,7 @@ func (c *Connector) commandRequests(ce *commands.Event) {
 				continue
 			}
 			open++
-			line := fmt.Sprintf("%s — %s — %s", oneLine(client.people.name(ce.Ctx, row.JID)), row.JID, requestState(row))
+			line := fmt.Sprintf("%s — %s — %s", oneLine(client.people.privateName(ce.Ctx, row.JID)), row.JID, requestState(row))
 			if row.Text != "" {
 				line += " (“" + oneLine(clip(row.Text, 200)) + "”)"
 			}

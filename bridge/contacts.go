@@ -96,7 +96,7 @@ func (p *people) listed(ctx context.Context) ([]database.Contact, error) {
 	}
 	all = slices.DeleteFunc(all, func(c database.Contact) bool { return !isContact(c) && !isInvited(c) })
 	slices.SortStableFunc(all, func(a, b database.Contact) int {
-		return strings.Compare(strings.ToLower(plainName(a)), strings.ToLower(plainName(b)))
+		return strings.Compare(strings.ToLower(privateName(a)), strings.ToLower(privateName(b)))
 	})
 	return all, nil
 }

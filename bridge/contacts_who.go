@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"maunium.net/go/mautrix/bridgev2/commands"
@@ -30,6 +31,13 @@ func (c candidate) means(text string) bool {
 	return strings.EqualFold(c.jid, text) || c.email != "" && strings.EqualFold(c.email, text) || strings.EqualFold(oneLine(c.name), oneLine(text))
 }
 
+// resembles tells whether the text consists of whole words of the candidate's name, in any letter case: a first name, say.
+func (c candidate) resembles(text string) bool {
+	name := strings.Fields(strings.ToLower(c.name))
+	words := strings.Fields(strings.ToLower(text))
+	return len(words) > 0 && !slices.ContainsFunc(words, func(word string) bool { return !slices.Contains(name, word) })
+}
+
 // who finds the one candidate that a command means. Without a text it is the contact of the room, if the command was written in one. The error is a sentence for the user.
 func who(ce *commands.Event, all []candidate, text, kind string) (candidate, error) {
 	text = strings.TrimPrefix(strings.TrimSpace(text), "xmpp:")
@@ -39,11 +47,16 @@ func who(ce *commands.Event, all []candidate, text, kind string) (candidate, err
 	if text == "" {
 		return candidate{}, told("Please say whom you mean: a Messenger address, an e-mail address, or a name that only one person has, for example `%s someone@example.com`.", ce.Command)
 	}
-	var found []candidate
+	var found, similar []candidate
 	for _, c := range all {
 		if c.means(text) {
 			found = append(found, c)
+		} else if c.resembles(text) {
+			similar = append(similar, c)
 		}
+	}
+	if len(found) == 0 {
+		found = similar
 	}
 	switch len(found) {
 	case 1:
@@ -53,7 +66,7 @@ func who(ce *commands.Event, all []candidate, text, kind string) (candidate, err
 	}
 	lines := make([]string, len(found))
 	for i, c := range found {
-		lines[i] = c.jid + " (account " + c.client.id() + ")"
+		lines[i] = oneLine(c.name) + " — " + c.jid + " (account " + c.client.id() + ")"
 	}
 	return candidate{}, told("“%s” may mean any of these; please use the address, and put the account before it if that is not enough:\n%s", clip(oneLine(text), 100), strings.Join(lines, "\n"))
 }
@@ -74,7 +87,7 @@ func (p *people) askers(ctx context.Context) ([]candidate, error) {
 		if contact.Nick == "" {
 			contact.Nick = row.Nick
 		}
-		all[i] = candidate{client: p.cl, jid: row.JID, name: plainName(contact), email: contact.Email}
+		all[i] = candidate{client: p.cl, jid: row.JID, name: privateName(contact), email: contact.Email}
 	}
 	return all, nil
 }
@@ -88,7 +101,7 @@ func (p *people) known(ctx context.Context) ([]candidate, error) {
 	all := make([]candidate, 0, len(contacts))
 	for _, c := range contacts {
 		if c.JID != p.cl.id() {
-			all = append(all, candidate{client: p.cl, jid: c.JID, name: plainName(c), email: c.Email})
+			all = append(all, candidate{client: p.cl, jid: c.JID, name: privateName(c), email: c.Email})
 		}
 	}
 	return all, nil

@@ -115,15 +115,42 @@ func (p *people) name(ctx context.Context, chat string) string {
 
 // plainName is the first of roster name, vCard name, nickname and localpart that is not empty (messenger-protocol.md section 9).
 func plainName(c database.Contact) string {
-	for _, name := range []string{c.Name, c.VCardName, c.Nick} {
-		if name = strings.TrimSpace(name); name != "" {
-			return name
-		}
+	if name := givenName(c); name != "" {
+		return name
 	}
 	if j, err := jid.Parse(c.JID); err == nil && j.Localpart() != "" {
 		return j.Localpart()
 	}
 	return c.JID
+}
+
+// privateName is how a contact is called towards the user alone: somebody without a name by the e-mail address that the user knows them by, for the localpart says nothing. It is not
+// for ghosts or for what contacts read, since others have no business with that address.
+func privateName(c database.Contact) string {
+	if c.Email != "" && givenName(c) == "" {
+		return c.Email
+	}
+	return plainName(c)
+}
+
+// givenName is what somebody called the contact, empty if nobody did.
+func givenName(c database.Contact) string {
+	for _, name := range []string{c.Name, c.VCardName, c.Nick} {
+		if name = strings.TrimSpace(name); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// privateName is privateName of what is stored of a person.
+func (p *people) privateName(ctx context.Context, who string) string {
+	contact, _, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), who)
+	if err != nil {
+		contact = database.Contact{}
+	}
+	contact.JID = who
+	return privateName(contact)
 }
 
 // displayname is how a contact's ghost is called.

@@ -109,3 +109,32 @@ func TestAKnownPictureIsNotUploadedAgain(t *testing.T) {
 		t.Errorf("never a picture: %+v", got)
 	}
 }
+
+func TestSomebodyWithoutANameIsCalledByTheirAddressTowardsTheUserOnly(t *testing.T) {
+	contact := database.Contact{RosterItem: database.RosterItem{JID: "12345@messenger.live.com"}, Email: "mary@contoso.com"}
+	if private, public := privateName(contact), plainName(contact); private != "mary@contoso.com" || public != "12345" {
+		t.Errorf("called %q privately and %q otherwise", private, public)
+	}
+	contact.Nick = "Mary"
+	if private := privateName(contact); private != "Mary" {
+		t.Errorf("called %q privately although there is a name", private)
+	}
+}
+
+func TestAPersonIsMeantByWholeWordsOfTheName(t *testing.T) {
+	mary := candidate{jid: "12345@messenger.live.com", name: "Mary  Ann Contoso", email: "mary@contoso.com"}
+	for text, want := range map[string][2]bool{ // means, resembles
+		"mary ann contoso":         {true, true},
+		"MARY@contoso.com":         {true, false},
+		"12345@messenger.live.com": {true, false},
+		"mary":                     {false, true},
+		"Contoso Mary":             {false, true},
+		"mar":                      {false, false},
+		"mary smith":               {false, false},
+		" ":                        {false, false},
+	} {
+		if got := [2]bool{mary.means(text), mary.resembles(text)}; got != want {
+			t.Errorf("%q: %v instead of %v", text, got, want)
+		}
+	}
+}

@@ -155,7 +155,7 @@ func (p *people) answered(ctx context.Context, who string, state database.Reques
 		return err
 	}
 	moved := false
-	name := p.name(ctx, who)
+	name := p.privateName(ctx, who)
 	err = p.cl.c.db.Write(ctx, func(ctx context.Context) (err error) {
 		moved, err = p.cl.c.db.Request.Decide(ctx, p.cl.id(), who, database.RequestOut, state, database.RequestPending)
 		if err != nil || !moved {

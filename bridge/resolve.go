@@ -175,7 +175,7 @@ func (p *people) resolved(ctx context.Context, found jid.JID, email string, crea
 
 // ask notes a request to a person, unless there is nothing to ask, and puts the sentence about it into the chat. The worker sends the request.
 func (p *people) ask(ctx context.Context, contact database.Contact) error {
-	who, name := contact.JID, plainName(contact)
+	who, name := contact.JID, privateName(contact)
 	room, err := p.roomOf(ctx, who)
 	if err != nil {
 		return err

@@ -39,10 +39,10 @@ func TestStartChatLooksUpTheAddressAsksAndTellsTheAnswer(t *testing.T) {
 	s.LoginWithToken()
 	s.UserTellsBot("start-chat Zoe@Contoso.example")
 	s.BotSays("Created chat with")
-	s.RoomTells("zoe", "Your request was sent to")
+	s.RoomTells("zoe", "Your request was sent to zoe@contoso.example")
 	contactOfUser(t, s, "4000@messenger.example", "none", "subscribe")
 	s.UserTellsBot("contacts")
-	s.BotSays("— 4000@messenger.example — invited")
+	s.BotSays("zoe@contoso.example — 4000@messenger.example — invited")
 	s.UserTellsBot("requests")
 	s.BotSays("your request, not answered yet")
 	s.Contact("zoe").Accept("alice@contoso.example")
@@ -259,6 +259,8 @@ func TestContactsAreListedWithNameAddressAndState(t *testing.T) {
 	}
 	s.UserTellsBot("contacts MARY")
 	s.BotSays("Personal message: in a meeting")
+	s.UserTellsBot("contacts doe")
+	s.BotSays("John Doe — 3000@messenger.example — offline")
 	s.UserTellsBot("remove-contact mary")
 	s.BotSays("Messenger does not allow that from here")
 }
