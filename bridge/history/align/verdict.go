@@ -40,8 +40,8 @@ func (p *problem) advance(m *matching, i, at int) int {
 			// missed comes before what may be sent again.
 			continue
 		}
-		if !when.IsZero() && l.serviceTime(m.offset).After(when) {
-			break
+		if !when.IsZero() && !l.serviceTime(m.offset).Before(when.Add(granularity)) {
+			break // in the same second, what was missed comes after what was not
 		}
 		at = next
 	}
@@ -116,6 +116,9 @@ func (p *problem) follows(m *matching, l int) bool {
 // crossing is how many places messages of the two sides are taken to be able to swap on their way into the archive.
 const crossing = 2
 
+// granularity is that of the archive's times: they are cut off to it.
+const granularity = time.Second
+
 // gap says whether something may lie between what was known before a break and the tail's first message.
 func (p *problem) gap(m *matching) bool {
 	if !p.truncated || len(p.log) == 0 && p.opts.Break.IsZero() {
@@ -126,7 +129,7 @@ func (p *problem) gap(m *matching) bool {
 	}
 	// By our clock the break began at Break; anything at or before it was known.
 	begin := p.opts.Break.Add(m.offset)
-	if first := p.archive[0].Time; !first.IsZero() && !first.After(begin) {
+	if first := p.archive[0].Time; !first.IsZero() && !first.Add(granularity).After(begin) {
 		return false
 	}
 	for _, u := range m.of {
