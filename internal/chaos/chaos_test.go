@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,27 +43,45 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 const firstSeed = 20111222
 
 func TestChaosWithinWhatTheArchiveShowsLosesAndRepeatsNothing(t *testing.T) {
+	play(t, 100, chaos.Round{Chats: 4, Messages: 60, Faults: 6}, chaos.Tight)
+}
+
+func TestChaosBeyondTheArchiveIsToldAndMayRepeatWhatIsInDoubt(t *testing.T) {
+	play(t, 30, chaos.Round{Chats: 4, Faults: 4}, func(t testing.TB, round chaos.Round) chaos.Report { return chaos.Wide(t, round, false) })
+}
+
+func TestChaosBeyondTheArchiveIsToldAndRepeatsNothingWhenDoubtsAreReported(t *testing.T) {
+	play(t, 30, chaos.Round{Chats: 4, Faults: 4}, func(t testing.TB, round chaos.Round) chaos.Report { return chaos.Wide(t, round, true) })
+}
+
+// play makes one round, or with CHAOS many: CHAOS_ROUNDS of each kind, from the seed CHAOS_SEED on.
+func play(t *testing.T, many uint64, round chaos.Round, kind func(testing.TB, chaos.Round) chaos.Report) {
 	if testing.Short() {
 		t.Skip("a round of chaos takes a while")
 	}
-	rounds := 1
+	rounds := uint64(1)
 	if os.Getenv("CHAOS") != "" {
-		rounds = int(setting(t, "CHAOS_ROUNDS", 100))
+		rounds = setting(t, "CHAOS_ROUNDS", many)
 	}
 	seed := setting(t, "CHAOS_SEED", firstSeed)
 	said, bad := 0, 0
+	settled := map[string]float64{}
 	for i := range rounds {
-		round := chaos.Round{Seed: seed + uint64(i), Chats: 4, Messages: 60, Faults: 6}
+		round.Seed = seed + i
 		t.Run("seed "+strconv.FormatUint(round.Seed, 10), func(t *testing.T) {
 			began := time.Now()
-			report := chaos.Tight(t, round)
+			report := kind(t, round)
 			said += report.Said
-			t.Logf("%d messages, %v, in doubt and settled: %v", report.Said, time.Since(began).Round(time.Millisecond), report.Metrics)
+			for outcome, n := range report.Metrics {
+				settled[outcome] += n
+			}
+			t.Logf("%d messages in %v; confirmation lost and settled: %v; faults: %s",
+				report.Said, time.Since(began).Round(time.Millisecond), report.Metrics, strings.Join(report.Struck, ", "))
 			if err := report.Err(); err != nil {
 				bad++
-				t.Errorf("again with CHAOS=1 CHAOS_ROUNDS=1 CHAOS_SEED=%d\n%v", round.Seed, err)
+				t.Errorf("the same trouble again: CHAOS=1 CHAOS_ROUNDS=1 CHAOS_SEED=%d go test -run %s\n%v", round.Seed, strings.Split(t.Name(), "/")[0], err)
 			}
 		})
 	}
-	t.Logf("%d rounds from seed %d on, %d messages, %d rounds with trouble", rounds, seed, said, bad)
+	t.Logf("%d rounds from seed %d on, %d messages, confirmation lost and settled: %v, %d rounds with trouble", rounds, seed, said, settled, bad)
 }

@@ -36,7 +36,7 @@ type Report struct {
 // Tight runs a round in which the archive can always tell. Nothing may be lost, repeated or out of order, nothing left in doubt, and nothing needs to be told.
 func Tight(t testing.TB, round Round) Report {
 	t.Helper()
-	w := start(t, round.Seed, round.Chats, nil, nil)
+	w := start(t, round.Seed, round.Chats, nil)
 	ctx, cancel := context.WithTimeout(context.Background(), roundPatience)
 	defer cancel()
 	report := Report{Round: round}

@@ -55,7 +55,7 @@ type World struct {
 }
 
 // start sets a world up: the user is signed in and has a room with each contact, in which both have said hello.
-func start(t testing.TB, seed uint64, chats int, network, sections map[string]any) *World {
+func start(t testing.TB, seed uint64, chats int, network map[string]any) *World {
 	t.Helper()
 	w := &World{t: t, rand: rand.New(rand.NewPCG(seed, 0)), said: make(chan struct{}, 1), more: make(chan struct{})}
 	var err error
