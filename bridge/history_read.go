@@ -104,12 +104,13 @@ func (r *recollection) isNew() bool { return r.lastRead.IsZero() && len(r.log) =
 // recall reads what is known of a chat. The rows are read before the log, because they go from there to here.
 func (h *history) recall(ctx context.Context, chat string) (*recollection, error) {
 	r := &recollection{chat: chat}
-	if h.cl.inbound.isBusy(chat) {
-		r.fixed = 1 // it is on its way to the room
-	}
 	rows, err := h.cl.c.db.MessengerInbox.LastForChat(ctx, h.cl.id(), chat, maxPending)
 	if err != nil {
 		return nil, err
+	}
+	// Asked only now: a row that has arrived meanwhile is not the one that comes first, and has come into the log, which is read next.
+	if row, is := h.cl.inbound.onItsWay(chat); is && len(rows) > 0 && (row == 0 || row == rows[0].Seq) {
+		r.fixed = 1
 	}
 	if r.log, err = h.cl.c.db.ChatLog.Tail(ctx, h.cl.id(), chat, h.cl.logLength()); err != nil {
 		return nil, err

@@ -31,9 +31,10 @@ type inbound struct {
 // chatWorker is the state of one chat's worker.
 type chatWorker struct {
 	running bool
-	again   bool // something has come in since it last looked
-	held    int  // reasons for which the chat waits, such as a catch-up
-	busy    bool // the oldest row is on its way to the room
+	again   bool  // something has come in since it last looked
+	held    int   // reasons for which the chat waits, such as a catch-up
+	busy    bool  // the oldest row is on its way to the room
+	row     int64 // which one that is, 0 while it is being looked up
 }
 
 func newInbound(cl *Client) *inbound {
@@ -224,16 +225,26 @@ func (in *inbound) rest(chat string, worker *chatWorker, force bool) bool {
 func (in *inbound) claim(worker *chatWorker) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	worker.busy = worker.held == 0
+	worker.busy, worker.row = worker.held == 0, 0
 	return worker.busy
 }
 
-// isBusy tells whether the oldest row of a chat may be on its way to the room at the moment. While the chat is held no further one sets out.
-func (in *inbound) isBusy(chat string) bool {
+// carry notes the row that was claimed.
+func (in *inbound) carry(worker *chatWorker, row int64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	worker.row = row
+}
+
+// onItsWay tells whether a row of a chat may be on its way to the room at the moment, and which: the given one, or with 0 the oldest. While the chat is held no further one sets out.
+func (in *inbound) onItsWay(chat string) (row int64, is bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	worker := in.chats[chat]
-	return worker != nil && worker.busy
+	if worker == nil || !worker.busy {
+		return 0, false
+	}
+	return worker.row, true
 }
 
 // run hands over a chat's rows until none is left.
@@ -253,6 +264,7 @@ func (in *inbound) run(ctx context.Context, chat string, worker *chatWorker) {
 			}
 			continue
 		default:
+			in.carry(worker, row.Seq)
 			err = in.handOver(ctx, row, attempt)
 		}
 		if err == nil {
