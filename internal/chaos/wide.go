@@ -105,11 +105,15 @@ func (d *dialogue) calm() {
 	}
 }
 
+// breath is a pause between what the bridge knows and what it misses. The archive's times are in whole seconds, so that within one nobody can tell where a gap is.
+const breath = 1200 * time.Millisecond
+
 // trouble lets much be said while the bridge is away, or while it does not know that its connection is dead. Another program of the user receives it, so that nothing is stored.
 func (d *dialogue) trouble() (name string) {
 	w := d.w
 	user := w.s.User()
 	d.fail(user.SetPresence("available", ""))
+	time.Sleep(breath)
 	killed := w.rand.IntN(2) == 0
 	if killed {
 		name = "killed"
@@ -117,8 +121,13 @@ func (d *dialogue) trouble() (name string) {
 	} else {
 		name = "half dead"
 		b := w.loss()
-		b.Records, b.Hold = w.rand.IntN(3), time.Minute
+		b.Records, b.Hold = 0, time.Minute
 		w.line.BreakNow(b)
+		for _, c := range w.chats {
+			d.contact(c, 1)
+			d.user(c, 1)
+		}
+		time.Sleep(breath)
 	}
 	for _, c := range w.chats {
 		if w.rand.IntN(2) == 0 {
