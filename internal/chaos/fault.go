@@ -31,6 +31,7 @@ func faults() []fault {
 		{name: "the bridge is killed while the homeserver is away", restarts: true, strike: killWithoutHomeserver},
 		{name: "the bridge is killed with answers of the homeserver lost", restarts: true, strike: killWithLostAnswers},
 		{name: "the bridge is killed with the connection half dead", restarts: true, strike: killWithLostRecords},
+		{name: "the bridge is killed with the connection half dead, and the service is slow afterwards", restarts: true, strike: killIntoSlowService},
 		{name: "the connection breaks", reconnects: true, strike: breakLine},
 		{name: "the connection is dead for a moment, then breaks", reconnects: true, strike: loseLine},
 		{name: "the next sign-in breaks, too", reconnects: true, strike: breakSignIn},
@@ -167,6 +168,20 @@ func killWithLostRecords(ctx context.Context, w *World) error {
 	w.pause(500 * time.Millisecond)
 	err := w.kill(ctx, int64(w.rand.IntN(2*len(w.chats))))
 	w.line.Heal()
+	return err
+}
+
+// killIntoSlowService makes what was missed be known later than what comes new: the answer with the archive takes its time.
+func killIntoSlowService(ctx context.Context, w *World) (err error) {
+	slow := func(delay time.Duration) {
+		w.service(func(s *messengerd.Server) {
+			err = errors.Join(err, s.SetSwitches(func(sw *messengerd.Switches) { sw.Faults.Delay = delay }))
+		})
+	}
+	slow(time.Duration(30+w.rand.IntN(90)) * time.Millisecond)
+	err = errors.Join(err, killWithLostRecords(ctx, w))
+	w.pause(2 * time.Second)
+	slow(0)
 	return err
 }
 
