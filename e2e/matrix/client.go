@@ -23,10 +23,12 @@ type Client struct {
 
 	mu         sync.Mutex
 	rooms      map[id.RoomID]*Room
-	order      []id.RoomID   // rooms in the order in which they were first seen
-	changed    chan struct{} // closed and replaced at every change
+	order      []id.RoomID                              // rooms in the order in which they were first seen
+	changed    chan struct{}                            // closed and replaced at every change
+	presence   map[id.UserID]event.PresenceEventContent // the last of each user
 	onEvent    func(*Room, *event.Event)
 	onPresence func(*event.Event)
+	joins      func(inviter id.UserID) bool
 	syncErr    error // the last failed /sync, for messages
 	joinErr    error // the last failed join, for messages
 }
@@ -43,6 +45,12 @@ func WithEvents(see func(*Room, *event.Event)) Option {
 // WithPresence calls see with every presence event, from the same goroutine.
 func WithPresence(see func(*event.Event)) Option {
 	return func(c *Client) { c.onPresence = see }
+}
+
+// WithInvitesFrom joins by itself only where somebody invites of whom joins says true; other invites wait for Room.Join and
+// Room.Leave. Without it every invite is accepted.
+func WithInvitesFrom(joins func(inviter id.UserID) bool) Option {
+	return func(c *Client) { c.joins = joins }
 }
 
 // Login signs in and starts to follow /sync.
@@ -64,6 +72,7 @@ func Login(ctx context.Context, homeserver, localpart, password string, options 
 	c := &Client{
 		api: api, cancel: cancel, done: make(chan struct{}),
 		rooms: map[id.RoomID]*Room{}, changed: make(chan struct{}),
+		presence: map[id.UserID]event.PresenceEventContent{}, joins: func(id.UserID) bool { return true },
 	}
 	for _, option := range options {
 		option(c)
@@ -162,12 +171,17 @@ func (c *Client) apply(answer *mautrix.RespSync, first bool) {
 			}
 		}
 		for _, evt := range data.Ephemeral.Events {
-			room.appendEphemeral(evt)
+			room.applyEphemeral(evt)
 		}
 	}
 	for roomID := range answer.Rooms.Leave {
 		room := c.roomLocked(roomID)
 		room.membership, room.read = event.MembershipLeave, false
+	}
+	for _, evt := range answer.Presence.Events {
+		evt.Type.Class = event.EphemeralEventType
+		_ = evt.Content.ParseRaw(evt.Type)
+		c.presence[evt.Sender] = *evt.Content.AsPresence()
 	}
 	close(c.changed)
 	c.changed = make(chan struct{})
@@ -179,20 +193,18 @@ func (c *Client) apply(answer *mautrix.RespSync, first bool) {
 		}
 	}
 	for _, evt := range answer.Presence.Events {
-		evt.Type.Class = event.EphemeralEventType
-		_ = evt.Content.ParseRaw(evt.Type)
 		if c.onPresence != nil {
 			c.onPresence(evt)
 		}
 	}
 }
 
-// joinInvites joins the rooms that the user is invited to; it says false when one refused.
+// joinInvites joins the rooms that the user is invited to, as far as the client does that by itself; it says false when one refused.
 func (c *Client) joinInvites(ctx context.Context) bool {
 	var invites []id.RoomID
 	c.mu.Lock()
 	for _, roomID := range c.order {
-		if c.rooms[roomID].membership == event.MembershipInvite {
+		if room := c.rooms[roomID]; room.membership == event.MembershipInvite && c.joins(room.inviter) {
 			invites = append(invites, roomID)
 		}
 	}

@@ -15,17 +15,20 @@ type Room struct {
 	client     *Client
 	id         id.RoomID
 	membership event.Membership
-	read       bool // its timeline has been read from a first /sync
+	read       bool      // its timeline has been read from a first /sync
+	inviter    id.UserID // who invited the user, when that was seen
+	direct     bool      // the invite said so
 	name       string
 	members    map[id.UserID]member
 	timeline   []*event.Event
 	known      map[id.EventID]bool
-	ephemeral  []*event.Event
+	typing     map[id.UserID]bool
 }
 
 type member struct {
 	membership event.Membership
 	name       string
+	picture    id.ContentURIString
 }
 
 // Message is a message as a reader sees it.
@@ -38,7 +41,7 @@ type Message struct {
 }
 
 func newRoom(c *Client, roomID id.RoomID) *Room {
-	return &Room{client: c, id: roomID, members: map[id.UserID]member{}, known: map[id.EventID]bool{}}
+	return &Room{client: c, id: roomID, members: map[id.UserID]member{}, known: map[id.EventID]bool{}, typing: map[id.UserID]bool{}}
 }
 
 // ID is the room's ID.
@@ -52,7 +55,11 @@ func (r *Room) applyState(evt *event.Event) {
 		r.name = evt.Content.AsRoomName().Name
 	case event.StateMember:
 		content := evt.Content.AsMember()
-		r.members[id.UserID(evt.GetStateKey())] = member{content.Membership, content.Displayname}
+		user := id.UserID(evt.GetStateKey())
+		r.members[user] = member{content.Membership, content.Displayname, content.AvatarURL}
+		if user == r.client.api.UserID && content.Membership == event.MembershipInvite {
+			r.inviter, r.direct = evt.Sender, content.IsDirect
+		}
 	}
 }
 
@@ -78,10 +85,16 @@ func (r *Room) appendTimeline(evt *event.Event) bool {
 	return isNew
 }
 
-func (r *Room) appendEphemeral(evt *event.Event) {
+// applyEphemeral takes over who is typing.
+func (r *Room) applyEphemeral(evt *event.Event) {
 	evt.Type.Class = event.EphemeralEventType
-	_ = evt.Content.ParseRaw(evt.Type)
-	r.ephemeral = append(r.ephemeral, evt)
+	if evt.Type != event.EphemeralEventTyping || evt.Content.ParseRaw(evt.Type) != nil {
+		return
+	}
+	clear(r.typing)
+	for _, user := range evt.Content.AsTyping().UserIDs {
+		r.typing[user] = true
+	}
 }
 
 // Title is what a client shows: the name, else the names of the others in the room.
