@@ -190,6 +190,7 @@ func (h *history) compare(ctx context.Context, known *recollection, tail []archi
 		Offset: known.offset, OffsetKnown: known.offsetKnown,
 		Capacity: min(h.cl.c.Config.Archive.Count, align.DefaultCapacity),
 		Break:    known.lastKnown(),
+		Since:    known.since,
 	})
 	if known.isNew() || len(tail) == 0 || known.reached(verdict) {
 		verdict.Gap = false // what is before the room is not missing in it

@@ -59,6 +59,8 @@ type Options struct {
 	// Break is when messages may have begun to be missed, by our clock: the last moment at which the session was surely
 	// alive. Zero when not known.
 	Break time.Time
+	// Since is when the session that asks began, by our clock. What was received before it, in the very second of a missed message, comes before that one. Zero when not known.
+	Since time.Time
 }
 
 // Missing is an archived message that the log does not have.

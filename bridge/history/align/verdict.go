@@ -40,12 +40,22 @@ func (p *problem) advance(m *matching, i, at int) int {
 			// missed comes before what may be sent again.
 			continue
 		}
-		if !when.IsZero() && !l.serviceTime(m.offset).Before(when.Add(granularity)) {
-			break // in the same second, what was missed comes after what was not
+		if !when.IsZero() && p.isLater(l, when, m.offset) {
+			break
 		}
 		at = next
 	}
 	return at
+}
+
+// isLater says whether a logged message is later than an archived one. In the very second of the archived one, whose time is cut off to it, what an earlier session received is not, as
+// that one was missed after it; what this session received is.
+func (p *problem) isLater(l LogEntry, when time.Time, offset time.Duration) bool {
+	at := l.serviceTime(offset)
+	if l.Stamped || !l.Time.Before(p.opts.Since) {
+		return at.After(when)
+	}
+	return !at.Before(when.Add(granularity))
 }
 
 // judge decides about each uncertain message.
