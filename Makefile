@@ -83,8 +83,9 @@ bench: ## the budgets of the design, measured
 	go test -C e2e -tags $(TAGS) -run '^$$' -bench . -benchmem -timeout $(TEST_TIMEOUT) ./...
 
 .PHONY: chaos
-chaos: $(TOOLS)/testreport ## the scenarios with kill -9 between any two steps, many more rounds than in make test
-	@CHAOS=1 go test -json -race -tags $(TAGS) -count 1 -run 'Kill|Chaos|Crash' -timeout 60m ./... | $(TOOLS)/testreport
+chaos: $(TOOLS)/testreport ## kill -9 and other trouble, many rounds: CHAOS_ROUNDS (100) from CHAOS_SEED on, as root with a full disk too
+	@CHAOS=1 go test -v -tags $(TAGS) -count 1 -run Chaos -timeout 90m ./internal/chaos
+	@CHAOS=1 go test -json -race -tags $(TAGS) -count 1 -run 'Kill|Crash' -timeout 60m ./... | $(TOOLS)/testreport
 	@CHAOS=1 go test -C e2e -json -race -tags $(TAGS) -count 1 -run 'Kill|Chaos|Crash' -timeout 60m ./... | $(TOOLS)/testreport
 
 .PHONY: fuzz

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,24 +65,31 @@ func play(t *testing.T, many uint64, round chaos.Round, kind func(testing.TB, ch
 		rounds = setting(t, "CHAOS_ROUNDS", many)
 	}
 	seed := setting(t, "CHAOS_SEED", firstSeed)
-	said, bad := 0, 0
-	settled := map[string]float64{}
+	var mu sync.Mutex // rounds of a long run go side by side: most of their time is waiting
+	said, bad, settled := 0, 0, map[string]float64{}
+	t.Cleanup(func() {
+		t.Logf("%d rounds from seed %d on, %d messages, confirmation lost and settled: %v, %d rounds with trouble", rounds, seed, said, settled, bad)
+	})
 	for i := range rounds {
 		round.Seed = seed + i
 		t.Run("seed "+strconv.FormatUint(round.Seed, 10), func(t *testing.T) {
+			if rounds > 1 {
+				t.Parallel()
+			}
 			began := time.Now()
 			report := kind(t, round)
+			t.Logf("%d messages in %v; confirmation lost and settled: %v; faults: %s",
+				report.Said, time.Since(began).Round(time.Millisecond), report.Metrics, strings.Join(report.Struck, ", "))
+			mu.Lock()
+			defer mu.Unlock()
 			said += report.Said
 			for outcome, n := range report.Metrics {
 				settled[outcome] += n
 			}
-			t.Logf("%d messages in %v; confirmation lost and settled: %v; faults: %s",
-				report.Said, time.Since(began).Round(time.Millisecond), report.Metrics, strings.Join(report.Struck, ", "))
 			if err := report.Err(); err != nil {
 				bad++
 				t.Errorf("the same trouble again: CHAOS=1 CHAOS_ROUNDS=1 CHAOS_SEED=%d go test -run %s\n%v", round.Seed, strings.Split(t.Name(), "/")[0], err)
 			}
 		})
 	}
-	t.Logf("%d rounds from seed %d on, %d messages, confirmation lost and settled: %v, %d rounds with trouble", rounds, seed, said, settled, bad)
 }
