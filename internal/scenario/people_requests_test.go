@@ -288,6 +288,22 @@ func countSaid(s *scenario.Scenario, part string) (count int) {
 	return count
 }
 
+func TestADeclineIsToldThoughTheRoomIsEmptiedBySomebodyElse(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.StrangerAsks("zoe", "Zoe", "")
+	room := s.UserIsInvited("zoe")
+	s.HS.Fail(func(r homeserver.Request) bool { return r.Endpoint == "joined_members" && r.RoomID == room.ID }, // as when the bot is out already
+		http.StatusForbidden, `{"errcode":"M_FORBIDDEN","error":"You are not in the room"}`, 0)
+	s.UserLeaves(room.ID)
+	s.RosterOf("zoe", "none")
+	s.StrangerAsks("zoe", "Zoe again", "")
+	within(t, func(ctx context.Context) error {
+		_, err := s.Alice.WaitInvite(ctx, func(v homeserver.RoomView) bool { return v.Has(s.Ghost("zoe")) && v.ID != room.ID })
+		return err
+	})
+}
+
 func TestLeavingTheChatOfAnAcceptedContactSendsNothing(t *testing.T) {
 	s := scenario.Start(t, scenario.Options{})
 	s.LoginWithToken()
