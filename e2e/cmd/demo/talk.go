@@ -41,7 +41,8 @@ func newTalk(out *screen) *talk {
 }
 
 func (t *talk) options() []matrix.Option {
-	return []matrix.Option{matrix.WithEvents(t.seeEvent), matrix.WithPresence(t.seePresence)}
+	fromBot := func(inviter id.UserID) bool { return inviter == world.Bot } // what a contact asks is for people who join in to answer
+	return []matrix.Option{matrix.WithEvents(t.seeEvent), matrix.WithPresence(t.seePresence), matrix.WithInvitesFrom(fromBot)}
 }
 
 func (t *talk) setClient(client *matrix.Client) {
