@@ -48,14 +48,18 @@ func (p *problem) advance(m *matching, i, at int) int {
 	return at
 }
 
-// isLater says whether a logged message is later than an archived one. In the very second of the archived one, whose time is cut off to it, what an earlier session received is not, as
-// that one was missed after it; what this session received is.
+// isLater says whether a logged message is later than an archived one. Within about the second to which the archive's times are cut off, what an earlier session received is not, as the
+// other was missed after it, and what this session received is.
 func (p *problem) isLater(l LogEntry, when time.Time, offset time.Duration) bool {
 	at := l.serviceTime(offset)
-	if l.Stamped || !l.Time.Before(p.opts.Since) {
+	switch {
+	case l.Stamped || p.opts.Since.IsZero():
 		return at.After(when)
+	case l.Time.Before(p.opts.Since):
+		return !at.Before(when.Add(granularity))
+	default:
+		return at.After(when.Add(-granularity))
 	}
-	return !at.Before(when.Add(granularity))
 }
 
 // judge decides about each uncertain message.
