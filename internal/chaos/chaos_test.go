@@ -71,6 +71,7 @@ func play(t *testing.T, many uint64, round chaos.Round, kind func(testing.TB, ch
 		t.Logf("%d rounds from seed %d on, %d messages, confirmation lost and settled: %v, %d rounds with trouble", rounds, seed, said, settled, bad)
 	})
 	for i := range rounds {
+		round := round
 		round.Seed = seed + i
 		t.Run("seed "+strconv.FormatUint(round.Seed, 10), func(t *testing.T) {
 			if rounds > 1 {

@@ -30,7 +30,7 @@ func Wide(t testing.TB, round Round, report bool) Report {
 	defer cancel()
 	w.allow(1 << 40)
 	result := Report{Round: round}
-	d := &dialogue{w: w, ctx: ctx, said: map[*chat]*[2]int{}, events: map[*chat]map[int]id.EventID{}}
+	d := &dialogue{w: w, ctx: ctx, said: map[*chat]*[2]int{}, events: map[*chat]map[int]id.EventID{}, calms: map[*chat][]int{}}
 	for _, c := range w.chats {
 		d.said[c], d.events[c] = &[2]int{}, map[int]id.EventID{}
 	}
@@ -60,6 +60,7 @@ type dialogue struct {
 	ctx    context.Context
 	said   map[*chat]*[2]int // how many messages, of the contact and of the user
 	events map[*chat]map[int]id.EventID
+	calms  map[*chat][]int // numbers of the contact's last words in each calm
 
 	wrong          []string
 	lost, repeated int
@@ -95,6 +96,7 @@ func (d *dialogue) calm() {
 		d.user(c, 2)
 	}
 	for _, c := range d.w.chats {
+		d.calms[c] = append(d.calms[c], d.said[c][0])
 		_, err := d.w.s.Alice.WaitText(d.ctx, c.room, textOf(c, false, d.said[c][0]))
 		d.fail(err)
 		last := textOf(c, true, d.said[c][1])
@@ -187,21 +189,28 @@ func (d *dialogue) judge(c *chat, report bool) {
 	}
 }
 
-// gapTold tells whether the room says that messages may be missing at the place where a run of numbers is.
+// gapTold tells whether the room says that messages may be missing between what was said in the calm before a run of lost numbers and in the calm after it.
 func (d *dialogue) gapTold(c *chat, run [2]int) bool {
+	from, to := 0, d.said[c][0]
+	for _, calm := range d.calms[c] {
+		if calm < run[0] {
+			from = calm
+		} else if calm > run[1] {
+			to = min(to, calm)
+		}
+	}
 	told := false
 	for _, ev := range d.w.s.Alice.Messages(c.room) {
 		if d.w.isNotice(ev) {
 			told = told || strings.Contains(ev.Body(), "may be missing")
 			continue
 		}
-		numbers, _ := numbersIn(c, false, []string{ev.Body()})
-		switch {
-		case ev.Sender != d.w.ghost(c) || len(numbers) == 0:
-		case numbers[0] < run[0]:
-			told = false
-		case numbers[0] > run[1]:
-			return told
+		if numbers, _ := numbersIn(c, false, []string{ev.Body()}); ev.Sender == d.w.ghost(c) && len(numbers) > 0 {
+			if numbers[0] <= from {
+				told = false
+			} else if numbers[0] >= to {
+				return told
+			}
 		}
 	}
 	return told
