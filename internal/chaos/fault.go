@@ -178,8 +178,15 @@ func killIntoSlowService(ctx context.Context, w *World) (err error) {
 			err = errors.Join(err, s.SetSwitches(func(sw *messengerd.Switches) { sw.Faults.Delay = delay }))
 		})
 	}
+	b := w.loss()
+	b.Hold = time.Minute
+	w.line.BreakNow(b)
+	w.pause(500 * time.Millisecond)
+	w.killNow(ctx)
+	w.line.Heal()
+	time.Sleep(100 * time.Millisecond) // what the service still holds of the old connection must not be slow: it would come after the archive was read
 	slow(time.Duration(30+w.rand.IntN(90)) * time.Millisecond)
-	err = errors.Join(err, killWithLostRecords(ctx, w))
+	w.s.StartBridge()
 	w.pause(2 * time.Second)
 	slow(0)
 	return err
