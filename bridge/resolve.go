@@ -224,6 +224,19 @@ func (p *people) awaitRoom(who string) {
 		}
 		if err = portal.RoomCreated.WaitTimeoutCtx(ctx, roomWait); err != nil {
 			p.cl.log.Debug().Err(err).Msg("A room that was asked for was not made")
+			return
+		}
+		// The framework announces a room before it has stored it, and what is not stored is not there for anybody else.
+		for deadline := time.Now().Add(storedWait); time.Now().Before(deadline); {
+			if room, err := p.roomOf(ctx, who); err != nil || room != "" || !sleep(ctx, storedPause) {
+				return
+			}
 		}
 	})
 }
+
+const (
+	// storedWait bounds how long a room that was announced is waited for, and storedPause is how often it is looked for.
+	storedWait  = 30 * time.Second
+	storedPause = 20 * time.Millisecond
+)
