@@ -92,6 +92,7 @@ func start(t testing.TB, seed uint64, chats int, network map[string]any) *World 
 
 // addContacts puts the chats' contacts into the service's configuration.
 func (w *World) addContacts(cfg *messengerd.Config) {
+	cfg.Listen = "127.0.0.1:0" // another port at each start, to which the line leads: its old one may be taken by then
 	for i := range cfg.Accounts {
 		if cfg.Accounts[i].Email != userMail {
 			continue
