@@ -1,11 +1,11 @@
 package scenario
 
 import (
-	"fmt"
 	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -50,7 +50,7 @@ func (s *Scenario) config(reg *appservice.Registration, port int, puppetToken st
 		"database":   section{"type": "sqlite3-fk-wal", "uri": "file:" + s.file("bridge.db") + "?_txlock=immediate"},
 		"homeserver": section{"address": s.HS.URL(), "domain": s.HS.Domain()},
 		"appservice": section{
-			"address": reg.URL, "hostname": "127.0.0.1", "port": port, "id": reg.ID, "bot": section{"username": "messengerbot"},
+			"address": reg.URL, "hostname": s.host, "port": port, "id": reg.ID, "bot": section{"username": "messengerbot"},
 			"as_token": reg.AppToken, "hs_token": reg.ServerToken, "username_template": "messenger_{{.}}", "ephemeral_events": true,
 		},
 		"provisioning": section{"shared_secret": provisioning},
@@ -73,11 +73,11 @@ func (s *Scenario) config(reg *appservice.Registration, port int, puppetToken st
 
 // writeConfig makes the registration and the configuration file.
 func (s *Scenario) writeConfig() error {
-	port, err := freePort()
+	port, err := freePort(s.host)
 	if err != nil {
 		return err
 	}
-	s.bridgeURL = fmt.Sprintf("http://127.0.0.1:%d", port)
+	s.bridgeURL = "http://" + net.JoinHostPort(s.host, strconv.Itoa(port))
 	reg, as, err := s.HS.Registration(s.bridgeURL)
 	if err != nil {
 		return err
@@ -102,8 +102,8 @@ func (s *Scenario) writeConfig() error {
 func (s *Scenario) file(name string) string { return filepath.Join(s.dir, name) }
 
 // freePort is a port that was free a moment ago.
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(host string) (int, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return 0, err
 	}

@@ -16,6 +16,7 @@ const (
 // bridge has started, and must not return before the bridge has stopped.
 func Main(m *testing.M, run func(ready func())) {
 	if os.Getenv(childEnv) == "" {
+		runSideBySide()
 		os.Exit(m.Run())
 	}
 	go func() {

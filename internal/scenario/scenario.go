@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ type Scenario struct {
 	t    testing.TB
 	opts Options
 	dir  string
+	host string // the address everything of this scenario listens on
 
 	// HS is the homeserver and Alice a person on it, the bridge's user.
 	HS    *homeserver.Server
@@ -65,11 +67,15 @@ type contact struct {
 	shown    []string              // texts the rooms must show as the contact's, in order
 }
 
-// Start sets a scenario up, with the bridge running and nobody signed in.
+// Start sets a scenario up, with the bridge running and nobody signed in. The test runs beside others from here on.
 func Start(t testing.TB, opts Options) *Scenario {
 	t.Helper()
-	s := &Scenario{t: t, opts: opts, dir: t.TempDir(), contacts: map[string]*contact{}}
-	s.HS = homeserver.Start(t, opts.Homeserver)
+	sideBySide(t)
+	s := &Scenario{t: t, opts: opts, dir: t.TempDir(), host: loopback(), contacts: map[string]*contact{}}
+	if s.opts.Homeserver.Listen == "" {
+		s.opts.Homeserver.Listen = net.JoinHostPort(s.host, "0")
+	}
+	s.HS = homeserver.Start(t, s.opts.Homeserver)
 	s.Alice = s.HS.User("alice")
 	s.startService()
 	if err := s.writeConfig(); err != nil {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"net"
 	"slices"
 	"strings"
 
@@ -28,7 +29,7 @@ var people = []struct {
 // serviceConfig is the service with Alice and her contacts.
 func (s *Scenario) serviceConfig() *messengerd.Config {
 	cfg := messengerd.DefaultConfig()
-	cfg.Listen, cfg.Domain = "127.0.0.1:0", serviceDomain
+	cfg.Listen, cfg.Domain = net.JoinHostPort(s.host, "0"), serviceDomain
 	if s.serviceAddr != "" {
 		cfg.Listen = s.serviceAddr
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -29,12 +28,7 @@ const (
 // oauthOptions are a bridge that signs people in at the service's own pages, and writes all it can into its log.
 func oauthOptions(t *testing.T, redirect string) (options scenario.Options, pages string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := scenario.FreeAddress(t)
 	pages = "http://" + address
 	network := map[string]any{"oauth": map[string]any{
 		"client_id": testClient, "client_secret": clientSecret, "authorize_url": pages + "/oauth20_authorize.srf", "token_url": pages + "/oauth20_token.srf",

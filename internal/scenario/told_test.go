@@ -3,7 +3,6 @@ package scenario_test
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,12 +13,7 @@ import (
 )
 
 func TestARefusalIsToldAlthoughTheHomeserverWasAwayAndTheBridgeWasKilled(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	numbers := listener.Addr().String()
-	listener.Close()
+	numbers := scenario.FreeAddress(t)
 	refusing := false
 	s := scenario.Start(t, scenario.Options{
 		Network: map[string]any{"metrics": map[string]any{"listen": numbers}},
