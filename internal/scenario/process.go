@@ -24,8 +24,8 @@ type bridgeProcess struct {
 	err    error         // how it ended, valid after exited
 }
 
-// launch starts the bridge's process; its output is appended to the log file.
-func launch(config, logFile string) (*bridgeProcess, error) {
+// launch starts the bridge's process, with additions to its environment; its output is appended to the log file.
+func launch(config, logFile string, env ...string) (*bridgeProcess, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func launch(config, logFile string) (*bridgeProcess, error) {
 	}
 	cmd := exec.Command(program, "-c", config, "--no-update")
 	// Races are judged by what the output says of them (see defects), not by the exit status.
-	cmd.Env = append(os.Environ(), childEnv+"=1", "GORACE=exitcode=0")
+	cmd.Env = append(append(os.Environ(), childEnv+"=1", "GORACE=exitcode=0"), env...)
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.ExtraFiles = []*os.File{readyWrite}
 	stdin, err := cmd.StdinPipe()

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"net"
+	"net/http"
 	"testing"
 	"time"
 
@@ -31,6 +32,8 @@ type Options struct {
 	NoDoublePuppet bool
 	// Database is the URI of an empty PostgreSQL database to use instead of SQLite.
 	Database string
+	// Env is added to the bridge's environment.
+	Env []string
 }
 
 // Scenario is a running homeserver, service and bridge, and what was said so far. Its steps fail the test.
@@ -137,7 +140,7 @@ func (s *Scenario) LaunchBridge() {
 	if s.bridge.running() {
 		s.t.Fatal("the bridge is running already")
 	}
-	process, err := launch(s.file("config.yaml"), s.file("bridge.log"))
+	process, err := launch(s.file("config.yaml"), s.file("bridge.log"), s.opts.Env...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -148,6 +151,34 @@ func (s *Scenario) LaunchBridge() {
 func (s *Scenario) BridgeIsReady() {
 	s.t.Helper()
 	s.within("starting the bridge", s.bridge.waitReady)
+}
+
+// BridgeIsLive waits until the bridge's web server answers, which it does before the start is complete.
+func (s *Scenario) BridgeIsLive() {
+	s.t.Helper()
+	s.within("the bridge's web server", func(ctx context.Context) error {
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.bridgeURL+"/_matrix/mau/live", nil)
+			if err != nil {
+				return err
+			}
+			if answer, err := http.DefaultClient.Do(request); err == nil {
+				_ = answer.Body.Close()
+				if answer.StatusCode == http.StatusOK {
+					return nil
+				}
+			}
+			select {
+			case <-ticker.C:
+			case <-s.bridge.exited:
+				return s.bridge.exitError()
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	})
 }
 
 // StopBridge ends the bridge as an admin does, with SIGTERM.
