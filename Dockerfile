@@ -7,18 +7,34 @@
 # Runs as uid 1337, or as any other with --user; only /data is written to, so a read-only root works. /data is
 # not declared a volume: it would hide a folder that is mounted over it from some engines.
 
-FROM docker.io/library/golang:1.26-bookworm AS build
+# The compiler runs on the machine that builds and makes programs for the one that the image is for, so that
+# an image for arm64 takes no longer than one for amd64: docker buildx build --platform linux/amd64,linux/arm64 .
+FROM --platform=$BUILDPLATFORM docker.io/library/golang:1.26-bookworm AS build
 WORKDIR /src
 # The modules in a layer of their own: they change less often than the code.
 COPY go.mod go.sum ./
 RUN go mod download
+ARG TARGETARCH
+# cgo, which SQLite needs, asks for a C compiler of the other kind of machine.
+RUN if [ -n "$TARGETARCH" ] && [ "$TARGETARCH" != "$(go env GOHOSTARCH)" ]; then \
+		case "$TARGETARCH" in \
+		amd64) cross=x86-64-linux-gnu libc=libc6-dev-amd64-cross ;; \
+		arm64) cross=aarch64-linux-gnu libc=libc6-dev-arm64-cross ;; \
+		*) echo "No cross compiler is known for $TARGETARCH; build on such a machine." >&2; exit 1 ;; \
+		esac; \
+		apt-get update && apt-get install -y --no-install-recommends "gcc-$cross" "$libc" && rm -rf /var/lib/apt/lists/*; \
+	fi
 COPY . .
 ARG VERSION=unknown
 ARG COMMIT=unknown
 ARG BUILD_TIME=
-# cgo is needed by SQLite; goolm is the encryption library in Go.
-ENV CGO_ENABLED=1
-RUN go build -trimpath -tags goolm \
+# goolm is the encryption library in Go.
+RUN case "${TARGETARCH:-$(go env GOHOSTARCH)}" in \
+	"$(go env GOHOSTARCH)") ;; \
+	amd64) export CC=x86_64-linux-gnu-gcc ;; \
+	arm64) export CC=aarch64-linux-gnu-gcc ;; \
+	esac; \
+	CGO_ENABLED=1 GOARCH="$TARGETARCH" go build -trimpath -tags goolm \
 	-ldflags "-s -w -X main.Tag=${VERSION} -X main.Commit=${COMMIT} -X main.BuildTime=${BUILD_TIME}" \
 	-o /out/ ./cmd/matrix-messenger ./cmd/messengerd
 
