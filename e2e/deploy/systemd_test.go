@@ -1,0 +1,48 @@
+package deploy
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// exposed is how much of the machine systemd may find the service to reach, from 0 (nothing) to 100.
+const exposed = "15"
+
+// unit writes the unit with a program in it that exists.
+func unit(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("peer: systemd-analyze is not installed")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	to := filepath.Join(t.TempDir(), "matrix-messenger.service")
+	replaced(t, "matrix-messenger.service", to, map[string]string{"/usr/local/bin/matrix-messenger": program(t, ctx, "matrix-messenger")})
+	return to
+}
+
+func TestSystemdUnderstandsTheUnit(t *testing.T) {
+	// A key that systemd does not know is only a warning to it.
+	if said, err := exec.Command("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit(t)).CombinedOutput(); err != nil || len(said) > 0 {
+		t.Errorf("%v: %s", err, said)
+	}
+}
+
+func TestTheUnitReachesLittleOfTheMachine(t *testing.T) {
+	if said, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+exposed, unit(t)).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, said)
+	}
+}
+
+func TestTheUnitIsKeptAliveByTheProgram(t *testing.T) {
+	text := read(t, "matrix-messenger.service")
+	// What the program does about them is tested in internal/scenario.
+	for _, line := range []string{"Type=notify", "WatchdogSec=60", "TimeoutStartSec=infinity", "Restart=on-failure"} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("the unit lacks %s", line)
+		}
+	}
+}
