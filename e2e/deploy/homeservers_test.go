@@ -40,10 +40,12 @@ func TestTheExampleConfigurationsAreAccepted(t *testing.T) {
 			exchange["/data/bridge.db"] = filepath.Join(dir, "bridge.db")
 			if name == "demo/config.yaml" { // made by the service when it starts
 				exchange["/messengerd/ca.pem"] = filepath.Join(dir, "ca.pem")
-				_, err := messengerd.New(&messengerd.Config{
-					Listen: "127.0.0.1:0", Domain: "messenger.live.com", Certificate: messengerd.CertificateConfig{CAFile: filepath.Join(dir, "ca.pem")},
-				})
+				service := messengerd.DefaultConfig()
+				service.Listen, service.Certificate.CAFile = "127.0.0.1:0", filepath.Join(dir, "ca.pem")
+				server, err := messengerd.New(service)
 				must(t, err)
+				must(t, server.Start(ctx))
+				must(t, server.Close())
 			}
 			replaced(t, name, config, exchange)
 			must(t, process.Run(ctx, process.Spec{Name: "-g", Path: bridge, Dir: dir, Args: []string{"-c", config, "-r", registration, "-g"}}))
