@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// residentBytes is how much memory a process has resident.
+func residentBytes(pid int) (int64, error) {
+	return procKiB(pid, "smaps_rollup", "Rss:")
+}
+
+// peakBytes is the most it ever had.
+func peakBytes(pid int) (int64, error) { return procKiB(pid, "status", "VmHWM:") }
+
+func procKiB(pid int, file, key string) (int64, error) {
+	path := fmt.Sprintf("/proc/%d/%s", pid, file)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	_, rest, found := strings.Cut(string(text), key)
+	fields := strings.Fields(rest)
+	if !found || len(fields) == 0 {
+		return 0, fmt.Errorf("%s has no %s", path, key)
+	}
+	kib, err := strconv.ParseInt(fields[0], 10, 64)
+	return kib << 10, err
+}
+
+// ticksPerSecond is USER_HZ, which Linux has fixed at 100 for programs.
+const ticksPerSecond = 100
+
+// cpuTime is what a process has used of the processors.
+func cpuTime(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The second field, the name, may hold spaces; it ends with the last bracket.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("unexpected /proc/%d/stat", pid)
+	}
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * time.Second / ticksPerSecond, err
+}
+
+// quiet waits until a process has nothing to do: less than 3 % of a processor for two seconds in a row.
+func quiet(pid int, timeout time.Duration) error {
+	const window, most = time.Second, 30 * time.Millisecond
+	deadline := time.Now().Add(timeout)
+	before, err := cpuTime(pid)
+	for calm := 0; err == nil && calm < 2; {
+		time.Sleep(window)
+		var now time.Duration
+		if now, err = cpuTime(pid); now-before <= most {
+			calm++
+		} else {
+			calm = 0
+		}
+		before = now
+		if time.Now().After(deadline) {
+			return fmt.Errorf("process %d is still busy after %s", pid, timeout)
+		}
+	}
+	return err
+}
+
+// settleHere gives back what this process does not need, so that it can be measured from outside.
+func settleHere() {
+	for range 3 {
+		debug.FreeOSMemory()
+		time.Sleep(100 * time.Millisecond)
+	}
+}
