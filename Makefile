@@ -78,7 +78,12 @@ tidy:
 	@for module in $(ALL_MODULES); do echo "== go mod tidy -diff $$module"; (cd $$module && go mod tidy -diff) || exit 1; done
 
 .PHONY: bench
-bench: ## the budgets of the design, measured
+bench: build ## the budgets of the design, measured in one table; BENCH_FLAGS (-h tells) for less than the twenty minutes of it all
+	@go build -tags $(TAGS) -o $(CACHE)/bench ./bench
+	@$(CACHE)/bench -bridge $(BIN)/matrix-messenger $(BENCH_FLAGS)
+
+.PHONY: bench-parts
+bench-parts: ## benchmarks of single parts, beside the code
 	go test -tags $(TAGS) -run '^$$' -bench . -benchmem -timeout $(TEST_TIMEOUT) ./...
 	go test -C e2e -tags $(TAGS) -run '^$$' -bench . -benchmem -timeout $(TEST_TIMEOUT) ./...
 

@@ -24,12 +24,11 @@ type settings struct {
 	only     []string
 	out      string // folder for profiles and logs
 
-	chats, logins  int
-	messages       int // for throughput, each way
-	pings          int // for latency, each way
-	presences      int
-	archived       int // chats with an archive
-	roomsPerMinute int
+	chats, logins int
+	messages      int // for throughput, each way
+	pings         int // for latency, each way
+	presences     int
+	archived      int // chats with an archive
 }
 
 // parts are what can be chosen with -only, in the order they run.

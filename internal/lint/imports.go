@@ -41,8 +41,8 @@ var rules = []rule{
 	{of: "oauth", forbidden: append([]string{"mellium.im"}, own("bridge", "xmppside", "matrixside", "database", "messengerd")...), transitive: true, why: "signing in is independent of both networks"},
 	{of: "messengerd", forbidden: append([]string{"maunium.net", "go.mau.fi"}, own("bridge", "xmppside", "matrixside", "database", "oauth")...), transitive: true, why: "the two ends must not share a misunderstanding"},
 	{of: "messengerd", forbidden: []string{"mellium.im"}, except: []string{"mellium.im/xmpp/jid"}, why: "the service is built on its own reading of the standards"},
-	{of: "bridge", forbidden: own("messengerd", "cmd", "internal"), transitive: true, why: "the bridge does not contain what it is tested with"},
-	{of: "cmd/matrix-messenger", forbidden: own("messengerd", "internal"), transitive: true, why: "the program does not contain what it is tested with"},
+	{of: "bridge", forbidden: own("messengerd", "cmd", "internal", "bench"), transitive: true, why: "the bridge does not contain what it is tested with"},
+	{of: "cmd/matrix-messenger", forbidden: own("messengerd", "internal", "bench"), transitive: true, why: "the program does not contain what it is tested with"},
 }
 
 func own(names ...string) []string {
