@@ -33,6 +33,7 @@ type Connector struct {
 	log    zerolog.Logger
 	db     *database.Database
 	sealer *database.Sealer
+	claim  *database.Claim // this process' right to the database
 
 	service *xmppside.Service
 	matrix  *matrix.Connector
@@ -131,6 +132,12 @@ func (c *Connector) Stop() {
 	c.metrics.close() // serving them is work that is waited for
 	c.work.Wait()
 	c.db.Close()
+	if c.claim == nil {
+		return
+	}
+	if err := c.claim.Release(); err != nil {
+		c.log.Warn().Err(err).Msg("The database's lock could not be given back; it ends with the process")
+	}
 }
 
 // spawn runs f on the connector's context until the bridge stops.

@@ -26,6 +26,8 @@ var Commit string
 type Main struct {
 	*mxmain.BridgeMain
 	Connector *Connector
+
+	phase phase
 }
 
 // NewMain assembles the program. Nothing is read or opened before its Run (or PreInit, Init and Start) is called.
@@ -46,6 +48,9 @@ func NewMain() *Main {
 		}
 	}
 	m.PostStart = func() {
+		if !m.phase.CompareAndSwap(phaseStarting, phaseRunning) {
+			return // the program is ending
+		}
 		c.inbox.Ready()
 		c.spawn(c.overseeQueues)
 		c.spawn(c.tellSenders)
@@ -58,8 +63,10 @@ func NewMain() *Main {
 const (
 	// ExitConfig is the status when a key of the network section does not exist.
 	ExitConfig = 11
-	// ExitStart is the status when the bridge's own tables or its secret key are not usable.
+	// ExitStart is the status when the database or the secret key is not usable, or another process has the database.
 	ExitStart = 40
+	// ExitTaken is the status when another process has taken the database while this one could not reach it.
+	ExitTaken = 41
 )
 
 // refuseWrongKeys ends the program. It is called while the framework rewrites the configuration file, which would drop what it does not know: there
@@ -87,9 +94,15 @@ func (m *Main) prepare(ctx context.Context) error {
 	}
 	c.sealer = sealer
 	c.matrix = m.Matrix
+	if err = m.claimDatabase(ctx); err != nil {
+		return err
+	}
 	c.db = database.New(m.DB, c.log)
 	if err = c.db.Upgrade(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
+	}
+	if err = m.checkOwner(ctx); err != nil {
+		return err
 	}
 	if err = c.db.CheckKey(ctx, sealer); err != nil {
 		return fmt.Errorf("network.secret_key: %w", err)

@@ -14,7 +14,8 @@ import (
 //go:embed upgrades/*.sql
 var upgradeFiles embed.FS
 
-const versionTable = "messenger_version"
+// VersionTable holds the version of the tables.
+const VersionTable = "messenger_version"
 
 // ErrTooNew is in the error of [Database.Upgrade] when a newer version of the program has used the database.
 var ErrTooNew = errors.New("the database was used by a newer version of matrix-messenger; install that version, or restore a backup from before the upgrade")
@@ -44,7 +45,7 @@ type Database struct {
 func New(parent *dbutil.Database, log zerolog.Logger) *Database {
 	log = log.With().Str("db_section", "messenger").Logger()
 	table := dbutil.BuildUpgradeTable().WithFSPath(upgradeFiles, "upgrades").Finish()
-	child := parent.Child(versionTable, table, dbutil.ZeroLogger(log))
+	child := parent.Child(VersionTable, table, dbutil.ZeroLogger(log))
 	db := &Database{db: child, log: log, committer: NewCommitter(child, log)}
 	db.Credential = &CredentialStore{db}
 	db.MatrixInbox = newMatrixInboxStore(db)

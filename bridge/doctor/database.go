@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/dbutil"
 
+	"matrix-messenger/bridge"
 	"matrix-messenger/database"
 )
 
@@ -19,7 +19,7 @@ import (
 func (d *doctor) database(ctx context.Context) {
 	const check = "database"
 	cfg := d.setup.framework.Database
-	if file, ok := sqliteFile(cfg.Type, cfg.URI); ok {
+	if file, ok := database.SQLiteFile(cfg.URI); ok && strings.HasPrefix(cfg.Type, "sqlite") {
 		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 			d.newFile(check, file)
 			return
@@ -44,6 +44,21 @@ func (d *doctor) database(ctx context.Context) {
 	case version > database.Latest:
 		d.fail(check, "The database was used by a newer version of the bridge.", "Install that version, or restore a backup from before the upgrade.")
 	default:
+		d.owner(ctx, db)
+	}
+}
+
+// owner looks whether the database is that of the bridge that is configured.
+func (d *doctor) owner(ctx context.Context, db *dbutil.Database) {
+	const check = "database"
+	err := database.ReadOwner(ctx, db, bridge.Owner(d.setup.framework))
+	var other *database.NotOwnerError
+	switch {
+	case errors.As(err, &other):
+		d.fail(check, sentence(err), "Correct "+other.Key+", or give this bridge a database of its own.")
+	case err != nil:
+		d.fail(check, fmt.Sprintf("The database cannot be read: %v.", err), "Check the database server or file.")
+	default:
 		d.ok(check, "The database can be opened, and this program can work with it.")
 	}
 }
@@ -57,16 +72,4 @@ func (d *doctor) newFile(check, file string) {
 	_ = probe.Close()
 	_ = os.Remove(probe.Name())
 	d.ok(check, "The database %s will be made at the first start.", file)
-}
-
-// sqliteFile is the path in a SQLite address.
-func sqliteFile(kind, uri string) (string, bool) {
-	if !strings.HasPrefix(kind, "sqlite") {
-		return "", false
-	}
-	path, _, _ := strings.Cut(strings.TrimPrefix(uri, "file:"), "?")
-	if plain, err := url.PathUnescape(path); err == nil {
-		path = plain
-	}
-	return path, path != "" && path != ":memory:"
 }

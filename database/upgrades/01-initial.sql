@@ -4,6 +4,11 @@ CREATE TABLE messenger_secret (
 	sealed TEXT NOT NULL
 );
 
+CREATE TABLE messenger_owner (
+	key   TEXT NOT NULL PRIMARY KEY,
+	value TEXT NOT NULL
+);
+
 CREATE TABLE messenger_credential (
 	login_id      TEXT   NOT NULL PRIMARY KEY,
 	access_token  TEXT   NOT NULL,

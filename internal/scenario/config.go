@@ -99,6 +99,9 @@ func (s *Scenario) writeConfig() error {
 	return os.WriteFile(s.file("config.yaml"), text, 0o600)
 }
 
+// File is the path of a file in the scenario's directory.
+func (s *Scenario) File(name string) string { return s.file(name) }
+
 func (s *Scenario) file(name string) string { return filepath.Join(s.dir, name) }
 
 // freePort is a port that was free a moment ago.

@@ -4,6 +4,8 @@ import (
 	"io"
 	"os"
 	"testing"
+
+	"matrix-messenger/internal/postgres"
 )
 
 const (
@@ -17,7 +19,9 @@ const (
 func Main(m *testing.M, run func(ready func())) {
 	if os.Getenv(childEnv) == "" {
 		runSideBySide()
-		os.Exit(m.Run())
+		code := m.Run()
+		postgres.Stop()
+		os.Exit(code)
 	}
 	go func() {
 		// The test holds the other end: when it is gone, so is the bridge.

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"net"
+	"slices"
 	"net/http"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/internal/homeserver"
+	"matrix-messenger/internal/postgres"
 	"matrix-messenger/messengerd"
 )
 
@@ -42,6 +44,9 @@ type Scenario struct {
 	opts Options
 	dir  string
 	host string // the address everything of this scenario listens on
+
+	// Environ is added to the environment of the bridge at its next start.
+	Environ []string
 
 	// HS is the homeserver and Alice a person on it, the bridge's user.
 	HS    *homeserver.Server
@@ -81,6 +86,9 @@ func Start(t testing.TB, opts Options) *Scenario {
 	s.HS = homeserver.Start(t, s.opts.Homeserver)
 	s.Alice = s.HS.User("alice")
 	s.startService()
+	if s.opts.Database == "" && isOnPostgreSQL(t) {
+		s.opts.Database = postgres.Database(t)
+	}
 	if err := s.writeConfig(); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +148,7 @@ func (s *Scenario) LaunchBridge() {
 	if s.bridge.running() {
 		s.t.Fatal("the bridge is running already")
 	}
-	process, err := launch(s.file("config.yaml"), s.file("bridge.log"), s.opts.Env...)
+	process, err := launch(s.file("config.yaml"), s.file("bridge.log"), append(slices.Clone(s.opts.Env), s.Environ...)...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
