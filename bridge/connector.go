@@ -69,7 +69,7 @@ type Connector struct {
 
 	ctx  context.Context // ends with the bridge
 	stop context.CancelFunc
-	work sync.WaitGroup // everything that runs on ctx
+	work work // everything that runs on ctx
 }
 
 var (

@@ -87,6 +87,7 @@ func TestADatabaseThatANewerProgramHasUsedIsRefused(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, opts scenario.Options) {
 		for _, table := range []string{"version", "mx_version", "crypto_version", "messenger_version"} {
 			t.Run(table, func(t *testing.T) {
+				opts := opts // the tests run side by side
 				if opts.Database != "" {
 					opts.Database = postgres.Database(t)
 				}
