@@ -3,8 +3,8 @@ package scenario
 import (
 	"context"
 	"net"
-	"slices"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
