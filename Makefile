@@ -77,6 +77,10 @@ staticcheck: $(TOOLS)/staticcheck
 tidy:
 	@for module in $(ALL_MODULES); do echo "== go mod tidy -diff $$module"; (cd $$module && go mod tidy -diff) || exit 1; done
 
+.PHONY: image-test
+image-test: ## build the container image without a registry and run it (Debian, root, buildah, debootstrap)
+	@deploy/image-test
+
 .PHONY: bench
 bench: build ## the budgets of the design, measured in one table; BENCH_FLAGS (-h tells) for less than the twenty minutes of it all
 	@go build -tags $(TAGS) -o $(CACHE)/bench ./bench
