@@ -98,7 +98,11 @@ func (cl *Client) HandleMatrixMessageRemove(ctx context.Context, msg *bridgev2.M
 	return cl.submit(ctx, submission{portal: msg.Portal, event: msg.Event, text: convert.RedactionNote(""), kind: database.KindNote})
 }
 
-// takeBack removes an event from the outbox none of whose parts has been written yet.
+// noticeTakenBack ends what was deleted while it waited. Nobody is told: who deletes a message knows.
+const noticeTakenBack = "It was deleted before it was sent."
+
+// takeBack removes an event from the outbox none of whose parts has been written yet. Of one that was removed so before, or given up before it was written, there is
+// nothing to tell the contact either.
 func (cl *Client) takeBack(ctx context.Context, mxid string) (taken bool, err error) {
 	err = cl.c.db.Write(ctx, func(ctx context.Context) error {
 		taken = false
@@ -106,16 +110,22 @@ func (cl *Client) takeBack(ctx context.Context, mxid string) (taken bool, err er
 		if err != nil || len(parts) == 0 {
 			return err
 		}
+		var waiting []database.OutboxMessage
 		for _, part := range parts {
-			if part.State != database.OutboxQueued {
+			gone := part.State == database.OutboxFailed || part.State == database.OutboxExpired
+			switch {
+			case part.State == database.OutboxQueued:
+				waiting = append(waiting, part)
+			case gone && (part.Attempts == 0 || part.Error == noticeTakenBack):
+			default:
 				return nil
 			}
 		}
 		taken = true
-		if _, err = cl.c.db.Outbox.Fail(ctx, "It was deleted before it was sent.", seqs(parts)...); err != nil {
+		if _, err = cl.c.db.Outbox.Fail(ctx, noticeTakenBack, seqs(waiting)...); err != nil {
 			return err
 		}
-		return cl.c.db.Outbox.MarkTold(ctx, seqs(parts)...) // who deletes a message knows
+		return cl.c.db.Outbox.MarkTold(ctx, seqs(waiting)...)
 	})
 	if err != nil {
 		return false, errStorage(err)

@@ -44,7 +44,7 @@ type Connector struct {
 	callback atomic.Pointer[http.Handler] // nil unless the browser comes back to us
 
 	telling sync.Mutex    // held while senders are told
-	untold  chan struct{} // holds something when senders are to be told that a message was not delivered
+	untold  chan struct{} // holds something when senders are to be told how a message ended
 
 	// run tells the streams of this run of the program from those of earlier ones.
 	run string

@@ -107,7 +107,9 @@ func (m *Main) prepare(ctx context.Context) error {
 	if err = c.db.CheckKey(ctx, sealer); err != nil {
 		return fmt.Errorf("network.secret_key: %w", err)
 	}
+	c.db.Outbox.ReportConfirmed = c.reportsStates()
 	m.Bridge.Commands = newCommandGuard(m.Bridge)
+	m.Bridge.Matrix = &statusGate{m.Matrix, c}
 	stablesend.Install(m.Matrix.AS)
 	c.inbox = inbox.New(inbox.Config{
 		Connector:  m.Matrix,

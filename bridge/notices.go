@@ -22,11 +22,6 @@ const (
 	noticeWaiting   = "Your message has not reached Messenger yet, because there is no connection at the moment. It will be sent as soon as there is one; you need not do anything. Use the command `status` to see why."
 )
 
-// sendStatus gives a state to the framework, which sends it in the background: what called for it, such as a worker that has nothing left to do, may be over before that.
-func (c *Connector) sendStatus(ctx context.Context, state *bridgev2.MessageStatus, info *bridgev2.MessageStatusEventInfo) {
-	c.br.Matrix.SendMessageStatus(context.WithoutCancel(ctx), state, info)
-}
-
 // notDelivered counts messages that were settled as not delivered, and has their senders told.
 func (c *Connector) notDelivered(n int, result string) {
 	c.metrics.messages.WithLabelValues(toMessenger, result).Add(float64(n))

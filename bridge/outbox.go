@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"maunium.net/go/mautrix/bridgev2"
-	"maunium.net/go/mautrix/event"
 	"mellium.im/xmpp/stanza"
 
 	"matrix-messenger/database"
@@ -243,9 +241,9 @@ func (o *outbox) confirm(ctx context.Context, rows []database.OutboxMessage) err
 			continue
 		}
 		o.cl.c.metrics.sent(row)
-		if row.Part == row.Parts-1 {
-			o.reportSent(ctx, row)
-		}
+	}
+	if o.cl.c.reportsStates() {
+		o.cl.c.tellSoon()
 	}
 	return nil
 }
@@ -258,24 +256,6 @@ func (o *outbox) isConfirmed(ctx context.Context, row database.OutboxMessage) bo
 		return false
 	}
 	return found && now.State == database.OutboxConfirmed
-}
-
-// reportSent tells the sender that the whole event has arrived, unless a part of it was refused meanwhile.
-func (o *outbox) reportSent(ctx context.Context, last database.OutboxMessage) {
-	if last.Parts > 1 {
-		parts, err := o.cl.c.db.Outbox.ByEvent(ctx, last.EventID)
-		if err != nil {
-			zerolog.Ctx(ctx).Err(err).Msg("The parts of a message cannot be read")
-			return
-		}
-		for _, part := range parts {
-			if part.State != database.OutboxConfirmed {
-				return
-			}
-		}
-	}
-	state := bridgev2.MessageStatus{Status: event.MessageStatusSuccess}
-	o.cl.c.sendStatus(ctx, &state, statusInfo(last))
 }
 
 // refused handles an error stanza for a message: what kind it is decides between one more try and a notice on the very event (messenger-protocol.md 12.3).

@@ -7,9 +7,7 @@ import (
 
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
-	"maunium.net/go/mautrix/bridgev2/status"
 	"maunium.net/go/mautrix/event"
-	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/database"
 	"matrix-messenger/xmppside/messenger"
@@ -142,44 +140,4 @@ var errNothingToSend = refusal(event.MessageStatusUnsupported, "it has no text t
 
 func errStorage(cause error) error {
 	return refusal(event.MessageStatusGenericError, "the bridge could not store it. Please send it again in a minute, and tell your administrator if it keeps happening.", cause)
-}
-
-// pendingTimeout bounds how long the homeserver is waited for with a status that the next one replaces anyway.
-const pendingTimeout = 5 * time.Second
-
-// reportPending tells clients that show message states that the message waits; the truth follows when it is settled. The framework sends states from goroutines of
-// their own, in no order; this one is sent before the message can go anywhere, so that it is never the last word. An event that comes a second time may be settled
-// already, and is left as it is.
-func (cl *Client) reportPending(ctx context.Context, evt *event.Event) error {
-	settings := cl.c.matrix.Config
-	if !settings.Matrix.MessageStatusEvents && settings.Homeserver.MessageSendCheckpointEndpoint == "" {
-		return nil
-	}
-	known, err := cl.c.db.Outbox.ByEvent(ctx, string(evt.ID))
-	if err != nil || len(known) > 0 {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, pendingTimeout)
-	defer cancel()
-	state, info := bridgev2.MessageStatus{Status: event.MessageStatusPending}, bridgev2.StatusEventInfoFromEvent(evt)
-	if err = cl.c.matrix.SendMessageCheckpoints(ctx, []*status.MessageCheckpoint{state.ToCheckpoint(info)}); err != nil {
-		cl.log.Debug().Err(err).Msg("A checkpoint could not be sent")
-	}
-	if settings.Matrix.MessageStatusEvents {
-		if _, err = cl.c.matrix.Bot.SendMessageEvent(ctx, evt.RoomID, event.BeeperMessageStatus, state.ToMSSEvent(info)); err != nil {
-			cl.log.Debug().Err(err).Msg("The status of a message could not be sent")
-		}
-	}
-	return nil
-}
-
-// statusInfo is what the framework needs to know of an event whose row is all that is left.
-func statusInfo(row database.OutboxMessage) *bridgev2.MessageStatusEventInfo {
-	return &bridgev2.MessageStatusEventInfo{
-		RoomID:        id.RoomID(row.RoomID),
-		SourceEventID: id.EventID(row.EventID),
-		EventType:     event.NewEventType(row.EventType),
-		MessageType:   event.MessageType(row.MsgType),
-		Sender:        id.UserID(row.SenderMXID),
-	}
 }

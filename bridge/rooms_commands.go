@@ -26,6 +26,10 @@ func (c *Connector) roomCommands() []commands.CommandHandler {
 			Func: c.commandUnsetRelay, Name: "unset-relay", RequiresPortal: true,
 			Help: commands.HelpMeta{Section: commands.HelpSectionAuth, Description: "Stop relaying messages sent by users who haven't logged in"},
 		},
+		&commands.FullHandler{
+			Func: c.commandDiscardSession, Name: "discard-megolm-session", Aliases: []string{"discard-session"}, RequiresAdmin: true,
+			Help: commands.HelpMeta{Section: commands.HelpSectionAdmin, Description: "Use new encryption keys in this room from the next message on."},
+		},
 		refused(commands.HelpSectionChats, "mute", "Messenger cannot mute chats. Please mute the room in your Matrix client.", "unmute"),
 		refused(commands.HelpSectionChats, "create-group", "Messenger chats have two persons, so there are no groups to create. Use `start-chat` for a chat with one contact.", "create"),
 		refused(commands.HelpSectionMisc, "import-image-pack", "Messenger has no stickers that could be fetched."),
@@ -45,6 +49,16 @@ func (c *Connector) commandDeleteChat(ce *commands.Event) {
 		return
 	}
 	ce.MessageStatus.DisableMSS = true // there is nobody left in the room to send it
+}
+
+// commandDiscardSession does what the framework's own does, which takes the Matrix side for the framework's type.
+func (c *Connector) commandDiscardSession(ce *commands.Event) {
+	if c.matrix.Crypto == nil {
+		ce.Reply("This bridge does not encrypt. The administrator can switch it on in the section `encryption` of the configuration.")
+		return
+	}
+	c.matrix.Crypto.ResetSession(ce.Ctx, ce.RoomID)
+	ce.Reply("The next message in this room is encrypted with new keys.")
 }
 
 // commandUnsetRelay does what the framework's own does, which fails for chats that belong to one account.

@@ -13,8 +13,8 @@ import (
 	"matrix-messenger/matrixside/stablesend"
 )
 
-// What was not delivered is told to its sender, and that it was told is stored: the promise is kept or its breach is said, also when the bridge is killed between the two or the homeserver is away.
-// One goroutine does it, so that a reason is told once and not once for each of a hundred messages.
+// How a message ended is told to its sender, and that it was told is stored: the promise is kept or its breach is said, also when the bridge is killed between the two or the homeserver is away.
+// One goroutine does it, so that a reason is told once and not once for each of a hundred messages, and a refusal that comes late is told after the success.
 
 // tellSoon makes the goroutine look. It returns at once.
 func (c *Connector) tellSoon() {
@@ -33,7 +33,7 @@ func (c *Connector) tellSenders(ctx context.Context) {
 			return
 		case err != nil:
 			attempt++
-			c.log.Warn().Err(err).Int("attempt", attempt).Msg("Senders could not be told that a message was not delivered")
+			c.log.Warn().Err(err).Int("attempt", attempt).Msg("Senders could not be told how their messages ended")
 			if !sleep(ctx, backoff(attempt)) {
 				return
 			}
@@ -62,10 +62,20 @@ func (c *Connector) tellNow(ctx context.Context) error {
 // tellPage is how many messages are told about at a time.
 const tellPage = 200
 
-// tellRound tells about one page: of each event its state, and of each reason one notice a room.
+// tellRound tells about one page each of what was delivered and what was not.
 func (c *Connector) tellRound(ctx context.Context) (more bool, err error) {
 	c.telling.Lock()
 	defer c.telling.Unlock()
+	moreConfirmed, err := c.reportConfirmed(ctx)
+	if err != nil {
+		return false, err
+	}
+	moreFailed, err := c.tellFailed(ctx)
+	return moreConfirmed || moreFailed, err
+}
+
+// tellFailed tells about one page of what was not delivered: of each event its state, and of each reason one notice a room.
+func (c *Connector) tellFailed(ctx context.Context) (more bool, err error) {
 	rows, err := c.db.Outbox.Untold(ctx, tellPage)
 	if err != nil || len(rows) == 0 {
 		return false, err
@@ -113,8 +123,9 @@ func (c *Connector) tellGroup(ctx context.Context, group []database.OutboxMessag
 		if visible == nil {
 			visible = &group[i]
 		}
-		state := failure(row)
-		c.sendStatus(ctx, &state, statusInfo(row))
+		if err = c.report(ctx, failure(row), statusInfo(row)); err != nil {
+			return err
+		}
 	}
 	if visible == nil || !c.matrix.Config.Matrix.MessageErrorNotices {
 		return nil
@@ -134,7 +145,7 @@ const noticeTimeout = time.Minute
 func (c *Connector) isTold(ctx context.Context, event string) (bool, error) {
 	parts, err := c.db.Outbox.ByEvent(ctx, event)
 	for _, part := range parts {
-		if !part.ToldAt.IsZero() {
+		if part.State != database.OutboxConfirmed && !part.ToldAt.IsZero() {
 			return true, nil
 		}
 	}

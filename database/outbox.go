@@ -52,13 +52,16 @@ type OutboxMessage struct {
 	WrittenAt  time.Time
 	SettledAt  time.Time
 	NotifiedAt time.Time // when its sender was told that it is late
-	ToldAt     time.Time // when its sender was told that it was not delivered
+	ToldAt     time.Time // when its sender was told how it ended
 	Error      string    // a sentence for the sender
 }
 
 // OutboxStore is the queue towards the service. Rows stay for some days after they are settled, until
 // [OutboxStore.PruneSettled]: they answer "was this event already taken?", and errors that come late find their event.
 type OutboxStore struct {
+	// ReportConfirmed keeps confirmed rows for [OutboxStore.Unreported]; without it they count as reported. It is set before the store is used.
+	ReportConfirmed bool
+
 	db      *Database
 	enqueue *bulk[[]OutboxMessage, bool]
 	written *bulk[writtenRows, struct{}]

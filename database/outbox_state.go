@@ -64,9 +64,14 @@ func (s *OutboxStore) MarkConfirmed(ctx context.Context, seqs ...int64) (int64, 
 func (s *OutboxStore) confirmAll(ctx context.Context, batches [][]int64) ([]int64, error) {
 	changed := make(map[int64]struct{})
 	err := inPieces(slices.Concat(batches...), func(piece []int64) error {
-		list, args := listOf(2, []any{millis(time.Now())}, piece)
+		now := time.Now()
+		told := now
+		if s.ReportConfirmed {
+			told = time.Time{}
+		}
+		list, args := listOf(3, []any{millis(now), millis(told)}, piece)
 		seqs, err := queryAll(ctx, s.db, dbutil.ScanSingleColumn[int64], `
-			UPDATE messenger_outbox SET state='confirmed', body=NULL, settled_at=$1, error=''
+			UPDATE messenger_outbox SET state='confirmed', body=NULL, settled_at=$1, told_at=$2, error=''
 			WHERE state IN ('queued', 'written') AND seq IN (`+list+`) RETURNING seq
 		`, args...)
 		for _, seq := range seqs {
@@ -93,12 +98,13 @@ func (s *OutboxStore) Requeue(ctx context.Context, seqs ...int64) error {
 }
 
 // Settle ends rows as failed or expired, with a sentence for the sender. Confirmed rows can still fail, because a service may
-// answer a message with an error after it has taken it. It returns how many rows changed, so that a reason is told once.
+// answer a message with an error after it has taken it; that they were reported as confirmed is forgotten then, so that their sender is told.
+// It returns how many rows changed, so that a reason is told once.
 func (s *OutboxStore) Settle(ctx context.Context, state OutboxState, why string, seqs ...int64) (int64, error) {
 	if state != OutboxFailed && state != OutboxExpired {
 		return 0, fmt.Errorf("a message cannot be settled as %q", state)
 	}
-	return s.update(ctx, seqs, `state=$1, error=$2, body=NULL, settled_at=$3`, `state IN ('queued', 'written', 'confirmed')`,
+	return s.update(ctx, seqs, `state=$1, error=$2, body=NULL, settled_at=$3, told_at=0`, `state IN ('queued', 'written', 'confirmed')`,
 		string(state), reason(why), millis(time.Now()))
 }
 
@@ -128,17 +134,6 @@ func (s *OutboxStore) FailStanza(ctx context.Context, loginID, stanzaID, why str
 // MarkNotified notes that the sender was told that these rows are late.
 func (s *OutboxStore) MarkNotified(ctx context.Context, seqs ...int64) error {
 	_, err := s.update(ctx, seqs, `notified_at=$1`, `notified_at=0`, millis(time.Now()))
-	return err
-}
-
-// Untold returns rows that were not delivered and whose senders have not been told yet, oldest first.
-func (s *OutboxStore) Untold(ctx context.Context, limit int) ([]OutboxMessage, error) {
-	return queryAll(ctx, s.db, scanOutbox, selectOutbox+` WHERE told_at=0 AND state IN ('failed', 'expired') ORDER BY seq LIMIT $1`, limit)
-}
-
-// MarkTold notes that the senders of rows that were not delivered have been told.
-func (s *OutboxStore) MarkTold(ctx context.Context, seqs ...int64) error {
-	_, err := s.update(ctx, seqs, `told_at=$1`, `told_at=0`, millis(time.Now()))
 	return err
 }
 

@@ -148,6 +148,59 @@ func TestOnlySoManyMessagesOfAChatAreUnconfirmedAndOrderIsKept(t *testing.T) {
 	})
 }
 
+func TestConfirmedEventsAreReportedOnceAndWhole(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		unreported := func() []OutboxMessage {
+			t.Helper()
+			rows, err := db.Outbox.Unreported(ctx, 10)
+			must(t, err)
+			return rows
+		}
+		confirm := func(stanza string) OutboxMessage {
+			t.Helper()
+			row, _, err := db.Outbox.ByStanzaID(ctx, "me", stanza)
+			must(t, err)
+			_, err = db.Outbox.MarkConfirmed(ctx, row.Seq)
+			must(t, err)
+			return row
+		}
+		enqueue(t, db, outgoing("mary", "$0", 0, 1))
+		confirm("$0.0")
+		equal(t, "unreported while nobody wants to know", len(unreported()), 0)
+
+		db.Outbox.ReportConfirmed = true
+		enqueue(t, db, outgoing("mary", "$1", 0, 2), outgoing("mary", "$1", 1, 2))
+		enqueue(t, db, outgoing("mary", "$2", 0, 1))
+		enqueue(t, db, outgoing("mary", "$3", 0, 1))
+		confirm("$1.1")
+		confirm("$2.0")
+		equalList(t, "with a part open", stanzas(unreported()), []string{"$2.0"})
+		confirm("$1.0")
+		rows := unreported()
+		equalList(t, "all of it", stanzas(rows), []string{"$1.0", "$1.1", "$2.0"})
+
+		_, changed, err := db.Outbox.FailStanza(ctx, "me", "$2.0", "Mary has left.")
+		must(t, err)
+		equal(t, "refused before it was reported", changed, true)
+		must(t, db.Outbox.MarkReported(ctx, seqsOf(rows)...))
+		equal(t, "unreported afterwards", len(unreported()), 0)
+		untold, err := db.Outbox.Untold(ctx, 10)
+		must(t, err)
+		equalList(t, "what was refused is still to be told", stanzas(untold), []string{"$2.0"})
+		must(t, db.Outbox.MarkTold(ctx, seqsOf(untold)...))
+
+		late := confirm("$3.0")
+		must(t, db.Outbox.MarkTold(ctx, late.Seq)) // only for what failed
+		must(t, db.Outbox.MarkReported(ctx, seqsOf(unreported())...))
+		_, _, err = db.Outbox.FailStanza(ctx, "me", "$3.0", "Mary has left.")
+		must(t, err)
+		untold, err = db.Outbox.Untold(ctx, 10)
+		must(t, err)
+		equalList(t, "refused after it was reported", stanzas(untold), []string{"$3.0"})
+	})
+}
+
 func TestMessagesThatFailAreReportedOnce(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db *Database) {
 		ctx := t.Context()

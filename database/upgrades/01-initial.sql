@@ -78,6 +78,7 @@ CREATE INDEX messenger_outbox_written_idx ON messenger_outbox (login_id, chat_id
 CREATE INDEX messenger_outbox_open_idx ON messenger_outbox (queued_at) WHERE state IN ('queued', 'written');
 CREATE INDEX messenger_outbox_settled_idx ON messenger_outbox (settled_at) WHERE settled_at<>0;
 CREATE INDEX messenger_outbox_untold_idx ON messenger_outbox (seq) WHERE told_at=0 AND state IN ('failed', 'expired');
+CREATE INDEX messenger_outbox_unreported_idx ON messenger_outbox (seq) WHERE told_at=0 AND state='confirmed';
 
 CREATE TABLE messenger_inbox (
 	-- only: sqlite (line commented)

@@ -4,16 +4,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/internal/scenario"
-	"matrix-messenger/messengerd"
 )
 
 // place is a location message.
@@ -177,90 +174,4 @@ func TestOddStanzasOfOtherProgramsAreShownOrIgnoredButDoNoHarm(t *testing.T) {
 	stanza("type='headline'", "<body xml:lang='de'>Kopfzeile</body>")
 	s.RoomShows("mary", "of type normal", "plain", "Kopfzeile")
 	s.NothingElseWasSaid()
-}
-
-// checkpoints is an endpoint for message checkpoints; it keeps what was posted.
-type checkpoints struct {
-	mu     sync.Mutex
-	bodies []string
-}
-
-func (c *checkpoints) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	c.mu.Lock()
-	c.bodies = append(c.bodies, string(body))
-	c.mu.Unlock()
-	_, _ = w.Write([]byte("{}"))
-}
-
-// of are the checkpoints that say all of these.
-func (c *checkpoints) of(parts ...string) (n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, body := range c.bodies {
-		all := true
-		for _, part := range parts {
-			all = all && strings.Contains(body, part)
-		}
-		if all {
-			n++
-		}
-	}
-	return n
-}
-
-func TestTheStatusOfAMessageIsTheTruth(t *testing.T) {
-	points := &checkpoints{}
-	server := httptest.NewServer(points)
-	t.Cleanup(server.Close)
-	s := scenario.Start(t, scenario.Options{Sections: map[string]map[string]any{
-		"matrix":     {"message_status_events": true, "delivery_receipts": true},
-		"homeserver": {"message_send_checkpoint_endpoint": server.URL},
-	}})
-	s.LoginWithToken()
-	s.ServiceSends("mary", "hello")
-	s.RoomShows("mary", "hello")
-
-	s.ServiceGoesDown()
-	waiting := s.UserSends("mary", "wait for me")
-	s.StatusIs("mary", waiting, event.MessageStatusPending)
-	if receipt := s.HS.Receipt(s.Room("mary"), s.Bot()); receipt == waiting {
-		t.Error("a message that waits has a delivery receipt")
-	}
-	s.ServiceComesBack()
-	s.ContactReceives("mary", "wait for me")
-	s.StatusIs("mary", waiting, event.MessageStatusSuccess)
-	if all := s.Statuses("mary", waiting); len(all) != 2 || all[0] != event.MessageStatusPending || all[1] != event.MessageStatusSuccess {
-		t.Errorf("the statuses were %v", all)
-	}
-	s.BotHasRead("mary", waiting)
-	if n := points.of(waiting.String(), `"REMOTE"`, `"SUCCESS"`); n != 1 {
-		t.Errorf("%d checkpoints say that the message was sent", n)
-	}
-
-	if err := s.Service.SetSwitches(failMessages("not-acceptable")); err != nil {
-		t.Fatal(err)
-	}
-	refused := s.UserSends("mary", words(3000))
-	s.StatusIs("mary", refused, event.MessageStatusFail)
-	s.NoticeOn("mary", refused, "Messenger does not accept this message")
-	if err := s.Service.SetSwitches(failMessages("")); err != nil {
-		t.Fatal(err)
-	}
-	s.UserSends("mary", "short now")
-	s.ContactReceives("mary", "short now")
-	if notices := s.NoticesOn("mary", refused); len(notices) != 1 {
-		t.Errorf("the refused message has the notices %q", notices)
-	}
-	for _, status := range s.Statuses("mary", refused) {
-		if status == event.MessageStatusSuccess {
-			t.Error("a refused message was reported as sent")
-		}
-	}
-	s.NothingElseWasSaid()
-}
-
-// failMessages makes the service refuse messages with a condition; empty: take them again.
-func failMessages(condition string) func(*messengerd.Switches) {
-	return func(sw *messengerd.Switches) { sw.Faults.MessageError = condition }
 }

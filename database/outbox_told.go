@@ -1,0 +1,35 @@
+package database
+
+import (
+	"context"
+	"time"
+)
+
+// That the sender of a message was told how it ended is stored with the message, so that it is told in spite of a crash in between.
+
+// Untold returns rows that were not delivered and whose senders have not been told yet, oldest first.
+func (s *OutboxStore) Untold(ctx context.Context, limit int) ([]OutboxMessage, error) {
+	return queryAll(ctx, s.db, scanOutbox, selectOutbox+` WHERE told_at=0 AND state IN ('failed', 'expired') ORDER BY seq LIMIT $1`, limit)
+}
+
+// MarkTold notes that the senders of rows that were not delivered have been told.
+func (s *OutboxStore) MarkTold(ctx context.Context, seqs ...int64) error {
+	_, err := s.update(ctx, seqs, `told_at=$1`, `told_at=0 AND state IN ('failed', 'expired')`, millis(time.Now()))
+	return err
+}
+
+// Unreported returns confirmed rows that have not been reported, oldest first; of events that still have open parts none. With
+// [OutboxStore.ReportConfirmed] off nothing gets here.
+func (s *OutboxStore) Unreported(ctx context.Context, limit int) ([]OutboxMessage, error) {
+	return queryAll(ctx, s.db, scanOutbox, selectOutbox+` AS confirmed
+		WHERE told_at=0 AND state='confirmed' AND (parts=1 OR NOT EXISTS (
+			SELECT 1 FROM messenger_outbox AS sibling WHERE sibling.event_id=confirmed.event_id AND sibling.state IN ('queued', 'written')
+		)) ORDER BY seq LIMIT $1
+	`, limit)
+}
+
+// MarkReported notes that confirmed rows were reported. One that the service has refused meanwhile is left alone: that is to be told.
+func (s *OutboxStore) MarkReported(ctx context.Context, seqs ...int64) error {
+	_, err := s.update(ctx, seqs, `told_at=$1`, `told_at=0 AND state='confirmed'`, millis(time.Now()))
+	return err
+}
