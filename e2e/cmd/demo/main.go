@@ -118,7 +118,7 @@ func (d *demo) stay(ctx context.Context, w *world.World) error {
 	if d.web {
 		site, err := startWebClient(ctx, d.out, w.Home.URL())
 		if err != nil {
-			d.out.note("no browser client: " + err.Error())
+			d.out.step("There is no browser client this time: %v", err)
 		} else {
 			defer site.Close()
 			client = site.URL()
