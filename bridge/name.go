@@ -19,6 +19,10 @@ var networkName = bridgev2.BridgeName{
 // GetName implements bridgev2.NetworkConnector. It is called before there is a configuration.
 func (c *Connector) GetName() bridgev2.BridgeName {
 	name := networkName
+	if c.Config.Domain == "" {
+		// The example configuration is being made of it. Nothing at all would be a null there, which the framework complains about at every start.
+		name.NetworkIcon = `""`
+	}
 	if c.Config.Domain != "" && c.Config.Domain != config.MessengerDomain {
 		name.NetworkURL = "https://" + c.Config.Domain
 	}
