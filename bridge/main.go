@@ -134,3 +134,6 @@ func IsConfigError(err error) bool {
 	var key *config.KeyError
 	return errors.As(err, &key) || err != nil && strings.HasPrefix(err.Error(), "network.")
 }
+
+// SecretGenerated tells, once the configuration was loaded, that it holds no secret key, so that one was made which is nowhere else.
+func (c *Connector) SecretGenerated() bool { return c.secretGenerated }

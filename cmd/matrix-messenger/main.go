@@ -1,6 +1,7 @@
 // Command matrix-messenger is a Matrix appservice that gives every Matrix user their own signed-in session on the Messenger XMPP service.
 //
-// Without a subcommand it runs the bridge, with the flags of bridgev2. Subcommands: run (the same), version, and doctor, which looks the installation over.
+// Without a subcommand it runs the bridge, with the flags of bridgev2. Subcommands: run (the same), version, doctor, which looks the installation over, and
+// those that look after the database: migrate-database, backup, export.
 package main
 
 import (
@@ -31,6 +32,9 @@ func main() {
 			os.Args[1] = "--version" // in place: the framework has the same array
 		case "doctor":
 			os.Exit(runDoctor(os.Args[2:]))
+		}
+		if command, ok := subcommands[os.Args[1]]; ok {
+			os.Exit(runSubcommand(os.Args[1], command, os.Args[2:]))
 		}
 	}
 	bridge.Commit = Commit

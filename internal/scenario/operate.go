@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"matrix-messenger/internal/homeserver"
 )
 
 // ConfigWith writes a copy of the bridge's configuration with values changed, given by their dotted paths, and returns its path.
@@ -111,5 +113,18 @@ func (s *Scenario) BridgeLogs(text string) {
 			case <-time.After(20 * time.Millisecond): // a file has no events to wait for
 			}
 		}
+	})
+}
+
+// UseDatabase tells the scenario which PostgreSQL database the bridge has been given since.
+func (s *Scenario) UseDatabase(uri string) { s.opts.Database = uri }
+
+// RoomSees waits until the room with a contact shows a text of the contact's, whatever else it shows.
+func (s *Scenario) RoomSees(name, text string) {
+	s.t.Helper()
+	room, ghost := s.Room(name), s.Ghost(name)
+	s.within("the room with "+name+" to show "+text, func(ctx context.Context) error {
+		_, err := s.Alice.WaitMessage(ctx, room, func(ev *homeserver.Event) bool { return ev.Sender == ghost && ev.Body() == text })
+		return err
 	})
 }
