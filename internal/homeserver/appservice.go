@@ -105,13 +105,18 @@ func (s *Server) RegisterFile(path string) (*Appservice, error) {
 // Registration makes, installs and returns a registration for a bridge at url, in the bridge's default names: id
 // "messenger", bot "messengerbot", ghosts "messenger_…".
 func (s *Server) Registration(url string) (*appservice.Registration, *Appservice, error) {
+	return s.RegistrationOf("messenger", url)
+}
+
+// RegistrationOf is Registration for a bridge that is called otherwise: id NAME, bot "NAMEbot", ghosts "NAME_…".
+func (s *Server) RegistrationOf(name, url string) (*appservice.Registration, *Appservice, error) {
 	reg := appservice.CreateRegistration()
-	reg.ID, reg.URL, reg.SenderLocalpart = "messenger", url, appservice.CreateRegistration().AppToken[:32]
+	reg.ID, reg.URL, reg.SenderLocalpart = name, url, appservice.CreateRegistration().AppToken[:32]
 	reg.EphemeralEvents, reg.SoruEphemeralEvents = true, true
 	domain := regexp.QuoteMeta(s.opts.Domain)
 	reg.Namespaces.UserIDs = appservice.NamespaceList{
-		{Regex: "@messengerbot:" + domain, Exclusive: true},
-		{Regex: "@messenger_.*:" + domain, Exclusive: true},
+		{Regex: "@" + name + "bot:" + domain, Exclusive: true},
+		{Regex: "@" + name + "_.*:" + domain, Exclusive: true},
 	}
 	as, err := s.Register(reg)
 	return reg, as, err

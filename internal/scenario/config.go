@@ -41,6 +41,9 @@ func (s *Scenario) config(reg *appservice.Registration, port int, puppetToken st
 		network[key] = value
 	}
 	bridge := section{"command_prefix": commandPrefix, "permissions": section{s.HS.Domain(): "admin"}}
+	if s.opts.Beside != nil {
+		bridge["permissions"] = section{s.Alice.ID.String(): "user"}
+	}
 	for key, value := range s.opts.Bridge {
 		bridge[key] = value
 	}
@@ -50,8 +53,8 @@ func (s *Scenario) config(reg *appservice.Registration, port int, puppetToken st
 		"database":   section{"type": "sqlite3-fk-wal", "uri": "file:" + s.file("bridge.db") + "?_txlock=immediate"},
 		"homeserver": section{"address": s.HS.URL(), "domain": s.HS.Domain()},
 		"appservice": section{
-			"address": reg.URL, "hostname": s.host, "port": port, "id": reg.ID, "bot": section{"username": "messengerbot"},
-			"as_token": reg.AppToken, "hs_token": reg.ServerToken, "username_template": "messenger_{{.}}", "ephemeral_events": true,
+			"address": reg.URL, "hostname": s.host, "port": port, "id": reg.ID, "bot": section{"username": s.name() + "bot"},
+			"as_token": reg.AppToken, "hs_token": reg.ServerToken, "username_template": s.name() + "_{{.}}", "ephemeral_events": true,
 		},
 		"provisioning": section{"shared_secret": provisioning},
 		"logging":      section{"min_level": "debug", "writers": []section{{"type": "stdout", "format": "json"}}},
@@ -78,7 +81,7 @@ func (s *Scenario) writeConfig() error {
 		return err
 	}
 	s.bridgeURL = "http://" + net.JoinHostPort(s.host, strconv.Itoa(port))
-	reg, as, err := s.HS.Registration(s.bridgeURL)
+	reg, as, err := s.HS.RegistrationOf(s.name(), s.bridgeURL)
 	if err != nil {
 		return err
 	}
@@ -103,6 +106,14 @@ func (s *Scenario) writeConfig() error {
 func (s *Scenario) File(name string) string { return s.file(name) }
 
 func (s *Scenario) file(name string) string { return filepath.Join(s.dir, name) }
+
+// name is what the bridge and everything of it on the homeserver is called.
+func (s *Scenario) name() string {
+	if s.opts.Name == "" {
+		return "messenger"
+	}
+	return s.opts.Name
+}
 
 // freePort is a port that was free a moment ago.
 func freePort(host string) (int, error) {

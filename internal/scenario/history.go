@@ -64,7 +64,7 @@ func (s *Scenario) TalkElsewhere(name string, lines ...string) {
 func (s *Scenario) Conversation(name string) (lines []string) {
 	s.t.Helper()
 	room, ghost := s.Room(name), s.Ghost(name)
-	own := id.NewUserID("messenger_"+id.EncodeUserLocalpart("1000@"+serviceDomain), s.HS.Domain())
+	own := id.NewUserID(s.name()+"_"+id.EncodeUserLocalpart("1000@"+serviceDomain), s.HS.Domain())
 	for _, ev := range s.Alice.Messages(room) {
 		switch ev.Sender {
 		case ghost:

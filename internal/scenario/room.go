@@ -12,12 +12,12 @@ import (
 )
 
 // Bot is the bridge's bot.
-func (s *Scenario) Bot() id.UserID { return id.NewUserID("messengerbot", s.HS.Domain()) }
+func (s *Scenario) Bot() id.UserID { return id.NewUserID(s.name()+"bot", s.HS.Domain()) }
 
 // Ghost is a contact in Matrix.
 func (s *Scenario) Ghost(name string) id.UserID {
 	s.t.Helper()
-	return id.NewUserID("messenger_"+id.EncodeUserLocalpart(s.contact(name).jid), s.HS.Domain())
+	return id.NewUserID(s.name()+"_"+id.EncodeUserLocalpart(s.contact(name).jid), s.HS.Domain())
 }
 
 // Room waits for the user's room with a contact, and joins it when the user is only invited.

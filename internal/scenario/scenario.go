@@ -32,6 +32,10 @@ type Options struct {
 	Clock func() time.Time
 	// NoDoublePuppet leaves double puppeting out of the bridge's configuration.
 	NoDoublePuppet bool
+	// Beside is another scenario whose homeserver this one shares, with a bridge and a user of its own; Name is what this bridge, its bot and its ghosts are
+	// called there, and the user's name.
+	Beside *Scenario
+	Name   string
 	// Database is the URI of an empty PostgreSQL database to use instead of SQLite.
 	Database string
 	// Env is added to the bridge's environment.
@@ -83,8 +87,13 @@ func Start(t testing.TB, opts Options) *Scenario {
 	if s.opts.Homeserver.Listen == "" {
 		s.opts.Homeserver.Listen = net.JoinHostPort(s.host, "0")
 	}
-	s.HS = homeserver.Start(t, s.opts.Homeserver)
-	s.Alice = s.HS.User("alice")
+	if opts.Beside != nil {
+		s.HS = opts.Beside.HS
+		s.Alice = s.HS.User("user-of-" + s.name())
+	} else {
+		s.HS = homeserver.Start(t, s.opts.Homeserver)
+		s.Alice = s.HS.User("alice")
+	}
 	s.startService()
 	if s.opts.Database == "" && isOnPostgreSQL(t) {
 		s.opts.Database = postgres.Database(t)
