@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -69,6 +71,10 @@ func (d *doctor) homeserver(ctx context.Context) {
 	d.ok(check, "The homeserver answers at %s and knows Matrix %s.", address, versions.GetLatest())
 }
 
+// unregistered is what Synapse and Dendrite say of an appservice's user who does not exist yet.
+const unregistered = "has not registered this user"
+
+// registration finds out whether the homeserver knows the bridge.
 func (d *doctor) registration(ctx context.Context) {
 	const check = "registration"
 	if !d.homeserverUp {
@@ -89,6 +95,9 @@ func (d *doctor) registration(ctx context.Context) {
 		d.fail(check, "The homeserver does not know the bridge's as_token.",
 			"Install the registration file in the homeserver (app_service_config_files in Synapse, app_service_api.config_files in Dendrite) and restart the homeserver.")
 		return
+	case errors.Is(err, mautrix.MForbidden) && strings.Contains(err.Error(), unregistered):
+		// The bot is made at the first start. Until then the homeserver is asked as the appservice itself.
+		client.SetAppServiceUserID = false
 	case err != nil:
 		d.fail(check, fmt.Sprintf("The homeserver does not accept the bridge's bot: %v.", err),
 			"Check that appservice.bot.username and username_template match the registration file.")
@@ -122,7 +131,15 @@ func (d *doctor) registrationFile() bool {
 			return false
 		}
 	}
-	return true
+	bot := id.NewUserID(cfg.Bot.Username, d.setup.framework.Homeserver.Domain)
+	for _, namespace := range file.Namespaces.UserIDs {
+		if regex, err := regexp.Compile(namespace.Regex); err == nil && regex.MatchString(bot.String()) {
+			return true
+		}
+	}
+	d.fail(check, fmt.Sprintf("%s has no place for the bridge's bot, %s.", d.opts.Registration, bot),
+		"Write the registration anew with -g, install it in the homeserver and restart that.")
+	return false
 }
 
 // wayBack asks the homeserver to reach the bridge (MSC2659). When no bridge runs, we answer in its place.

@@ -80,6 +80,9 @@ func TestTheDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	expect(t, examine(t, changed("domain: messenger.example", "domain: other.example")), "service", doctor.Fail, "network.domain")
 	expect(t, examine(t, changed("ca_file: ", "ca_file: /none")), "config", doctor.Fail, "network.tls.ca_file")
 	expect(t, examine(t, changed("as_token: ", "as_token: wrong-")), "registration", doctor.Fail, "Install the registration file")
+	// Before the first start there is no bot yet, which is no fault; a bot outside of the bridge's own users is one.
+	expect(t, examine(t, changed("username: messengerbot", "username: messenger_new")), "registration", doctor.OK, "reaches it")
+	expect(t, examine(t, changed("username: messengerbot", "username: somebody")), "registration", doctor.Fail, "appservice.bot.username")
 	s.ServiceGoesDown()
 	expect(t, examine(t, doctor.Options{Config: s.ConfigFile()}), "service", doctor.Fail, "network.address")
 	s.ServiceComesBack()
