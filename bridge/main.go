@@ -122,6 +122,7 @@ func (m *Main) prepare(ctx context.Context) error {
 	c.inbox.Install()
 	c.handleMisuse()
 	c.serveCallback(m.Matrix.AS.Router)
+	m.serveReady()
 	if err = c.findLeftover(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}

@@ -9,6 +9,11 @@ CREATE TABLE messenger_owner (
 	value TEXT NOT NULL
 );
 
+CREATE TABLE messenger_probe (
+	id         INTEGER NOT NULL PRIMARY KEY,
+	written_at BIGINT  NOT NULL
+);
+
 CREATE TABLE messenger_credential (
 	login_id      TEXT   NOT NULL PRIMARY KEY,
 	access_token  TEXT   NOT NULL,

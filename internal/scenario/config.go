@@ -14,7 +14,8 @@ import (
 
 const (
 	commandPrefix = "!messenger"
-	provisioning  = "scenario-provisioning-secret"
+	// ProvisioningSecret opens the bridge's provisioning API.
+	ProvisioningSecret = "scenario-provisioning-secret"
 )
 
 // section is a part of the bridge's configuration file.
@@ -56,7 +57,7 @@ func (s *Scenario) config(reg *appservice.Registration, port int, puppetToken st
 			"address": reg.URL, "hostname": s.host, "port": port, "id": reg.ID, "bot": section{"username": s.name() + "bot"},
 			"as_token": reg.AppToken, "hs_token": reg.ServerToken, "username_template": s.name() + "_{{.}}", "ephemeral_events": true,
 		},
-		"provisioning": section{"shared_secret": provisioning},
+		"provisioning": section{"shared_secret": ProvisioningSecret},
 		"logging":      section{"min_level": "debug", "writers": []section{{"type": "stdout", "format": "json"}}},
 	}
 	for name, values := range s.opts.Sections {

@@ -29,7 +29,7 @@ func (s *Scenario) Provision(ctx context.Context, method, path string, body, ans
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+provisioning)
+	req.Header.Set("Authorization", "Bearer "+ProvisioningSecret)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
