@@ -138,9 +138,12 @@ func (a *Account) receive(m storedMessage, resource string) bool {
 	return true
 }
 
-// receiveBare gives a message to every resource that takes part; a.mu is held.
+// receiveBare gives a message to every resource that takes part; a.mu is held. What the account's own program has is not stored again when a session breaks before it could be written.
 func (a *Account) receiveBare(m storedMessage) bool {
-	taken := false
+	taken := a.program.reachable()
+	if taken {
+		a.programReceives(m)
+	}
 	for _, ses := range a.sessions {
 		if ses.receives && ses.active() && ses.show.priority >= 0 {
 			// Only one copy is put back if it cannot be written.
@@ -152,10 +155,6 @@ func (a *Account) receiveBare(m storedMessage) bool {
 				taken = true
 			}
 		}
-	}
-	if a.program.reachable() {
-		a.programReceives(m)
-		taken = true
 	}
 	return taken
 }
