@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"matrix-messenger/messengerd"
@@ -57,17 +60,27 @@ func faults() []fault {
 // maxReconnects is how many faults in a row may make the bridge connect again.
 const maxReconnects = 2
 
+// faultsWith names the word that the names of faults must have; empty: all take part. It is for looking into one kind of trouble.
+const faultsWith = "CHAOS_FAULTS"
+
 // schedule draws the faults of a round. The first ones of a long run take turns, so that every kind comes.
 func schedule(random *rand.Rand, n int, hasDisk bool) []fault {
 	all := faults()
 	if !hasDisk {
 		all = all[:len(all)-1]
 	}
+	if word := os.Getenv(faultsWith); word != "" {
+		all = slices.DeleteFunc(all, func(f fault) bool { return !strings.Contains(f.name, word) })
+	}
+	if len(all) == 0 {
+		return nil
+	}
 	list, reconnects := make([]fault, 0, n), 0
+	canRestart := slices.ContainsFunc(all, func(f fault) bool { return f.restarts })
 	for len(list) < n {
 		next := all[random.IntN(len(all))]
 		if next.reconnects {
-			if reconnects == maxReconnects {
+			if reconnects == maxReconnects && canRestart {
 				continue
 			}
 			reconnects++

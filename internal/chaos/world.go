@@ -84,6 +84,7 @@ func start(t testing.TB, seed uint64, chats int, network map[string]any) *World 
 	}
 	t.Cleanup(w.line.Close) // runs after the scenario's own end
 	w.s = scenario.Start(t, options)
+	t.Cleanup(w.keep) // while everything is there
 	w.line.SetTarget(w.s.Service.Addr())
 	w.s.LoginWithToken()
 	w.greet()
