@@ -104,6 +104,6 @@ func (cl *Client) logIncoming(ctx context.Context, row database.Incoming, what i
 	}
 	return cl.c.db.ChatLog.Append(ctx, cl.logLength(), database.LogEntry{
 		LoginID: row.LoginID, ChatID: row.ChatID, Key: row.DedupeKey, Mine: row.Kind == kindOwn, TextHash: hash,
-		Stamp: what.stamp(), Source: source, State: logConfirmed,
+		Stamp: what.stamp(), Source: source, State: logConfirmed, StreamID: what.Stream,
 	})
 }

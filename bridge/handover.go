@@ -31,7 +31,7 @@ func (in *inbound) handOver(ctx context.Context, row database.Incoming, attempt 
 	if err := json.Unmarshal(row.Body, &what); err != nil {
 		return in.setAside(ctx, row, fmt.Errorf("the stored row is damaged: %w", err))
 	}
-	if attempt > 0 || what.Tried || in.cl.c.isLeftover(row.Seq) {
+	if what.Tried || in.wasTried(row) {
 		// An earlier try may have reached the homeserver without us having learned of it.
 		if found, err := in.lookBefore(ctx, row, what); err != nil {
 			return err
@@ -39,6 +39,7 @@ func (in *inbound) handOver(ctx context.Context, row database.Incoming, attempt 
 			return in.done(ctx, row, what)
 		}
 	}
+	in.begin(row)
 	err := in.send(ctx, row, what)
 	if err == nil {
 		return in.done(ctx, row, what)
@@ -126,6 +127,9 @@ func (in *inbound) done(ctx context.Context, row database.Incoming, what incomin
 		}
 		return in.cl.c.db.MessengerInbox.Delete(ctx, row.Seq)
 	})
+	if err == nil {
+		in.end(row)
+	}
 	if err == nil && row.Kind != kindNotice {
 		in.cl.c.metrics.handedOver(row.ReceivedAt)
 	}
@@ -141,6 +145,7 @@ func (in *inbound) setAside(ctx context.Context, row database.Incoming, reason e
 	if err := in.cl.c.db.MessengerInbox.SetAside(ctx, row.Seq, reason.Error()); err != nil {
 		return err
 	}
+	in.end(row)
 	in.cl.c.metrics.result(toMatrix, resultRefused)
 	text := fmt.Sprintf("A message from %s of %s could not be shown in its room, because the homeserver refused it. The bridge keeps it for %d days; please tell your administrator.",
 		in.cl.people.name(ctx, row.ChatID), row.Stamp.UTC().Format("2006-01-02 15:04 UTC"), int(keepSettled/(24*time.Hour)))

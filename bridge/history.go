@@ -132,6 +132,13 @@ func (h *history) begin(session uint64, now time.Time) {
 	h.silent, h.resting = 0, time.Time{}
 }
 
+// stream names the session that goes on, as the database has it.
+func (h *history) stream() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.cl.c.streamID(h.session)
+}
+
 // onState starts reading when a session is up.
 func (h *history) onState(ev xmppside.StateEvent) {
 	if ev.State != xmppside.Online && ev.Session != 0 {
@@ -197,6 +204,25 @@ func (h *history) before(chat string) {
 	if due && h.mayRead(known, now) {
 		h.enqueue(chat, true)
 	}
+}
+
+// mayWrite tells whether something may be written in a chat: not before its archive was read in this session, which is asked for. The archive shows ten messages, and each that is written pushes out
+// one that may have been missed. As for everybody who waits for an archive, it is for a bounded time; then the outbox is kicked.
+func (h *history) mayWrite(chat string) bool {
+	if !h.enabled() {
+		return true
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	job := h.jobs[chat]
+	if job == nil {
+		known := h.chat(chat)
+		if known.read == h.session || !h.mayRead(known, time.Now()) {
+			return true
+		}
+		job = h.enqueue(chat, true)
+	}
+	return job == nil || !job.held
 }
 
 // mayRead tells whether it makes sense to ask. The lock is held.

@@ -16,9 +16,9 @@ type placed struct {
 }
 
 // arrange gives the rows that have to stand at the end of a chat's queue so that the missing ones are in their places: those with a Seq are there already and are moved, the
-// others are new. The first fixed rows of the queue stay where they are, and so does everything before the first missing one. wasTried says of a row that an earlier run of the
-// program may have sent it; the mark of that would be lost with its place.
-func arrange(pending []queued, fixed int, missing []placed, wasTried func(seq int64) bool) ([]database.Incoming, error) {
+// others are new. The first fixed rows of the queue stay where they are, and so does everything before the first missing one. wasTried says of a row that it may have been
+// sent before; the mark of that would be lost with its place.
+func arrange(pending []queued, fixed int, missing []placed, wasTried func(database.Incoming) bool) ([]database.Incoming, error) {
 	if len(missing) == 0 {
 		return nil, nil
 	}
@@ -41,7 +41,7 @@ func arrange(pending []queued, fixed int, missing []placed, wasTried func(seq in
 			break
 		}
 		row := pending[i].Incoming
-		if wasTried(row.Seq) && !pending[i].what.Tried {
+		if wasTried(row) && !pending[i].what.Tried {
 			what := pending[i].what
 			what.Tried = true
 			body, err := json.Marshal(what)
@@ -63,6 +63,7 @@ func (h *history) alignLog(known *recollection) ([]align.LogEntry, error) {
 			Key: entry.Key, Mine: entry.Mine, Hash: align.Hash(entry.TextHash), Time: entry.Stamp, Stamped: isStamped(entry.Source),
 			Group: entry.Group, Whole: align.Hash(entry.Whole),
 		}
+		_, l.Known = known.knownEntry(entry)
 		if entry.State == logUncertain {
 			l.State, l.Stream = align.Uncertain, streamNumber(entry.StreamID)
 		}
@@ -79,6 +80,7 @@ func (h *history) alignLog(known *recollection) ([]align.LogEntry, error) {
 		}
 		list = append(list, align.LogEntry{
 			Key: q.DedupeKey, Mine: q.Kind == kindOwn, Hash: align.Hash(hash), Time: q.what.stamp(), Stamped: isStamped(q.what.Source),
+			Known: known.knownRow(q),
 		})
 	}
 	return list, nil

@@ -19,7 +19,7 @@ func pendingRows(keys ...string) (rows []queued) {
 	return rows
 }
 
-func never(int64) bool { return false }
+func never(database.Incoming) bool { return false }
 
 // applied is the queue after a rearrangement.
 func applied(pending []queued, rows []database.Incoming) (keys []string) {
@@ -134,7 +134,7 @@ func TestAnyRearrangementKeepsEveryMessageOnceAndInOrder(t *testing.T) {
 func TestARowThatMayHaveBeenSentKeepsTheMarkWhenItIsMoved(t *testing.T) {
 	pending := pendingRows("left over", "new")
 	pending[0].what.Text = "hello"
-	rows, err := arrange(pending, 0, []placed{{row: database.Incoming{DedupeKey: "x"}}}, func(seq int64) bool { return seq == 1 })
+	rows, err := arrange(pending, 0, []placed{{row: database.Incoming{DedupeKey: "x"}}}, func(row database.Incoming) bool { return row.Seq == 1 })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,6 +87,7 @@ func (h *history) release(job *readJob) {
 	if job.held {
 		job.held = false
 		h.cl.inbound.releaseChat(job.chat)
+		h.cl.outbox.kick()
 	}
 }
 
@@ -193,12 +194,17 @@ func (h *history) readJob(ctx context.Context, session *xmppside.Session, job *r
 	return h.read(ctx, session, job.chat)
 }
 
-// finish ends a job and lets its chat go on. When the session ended over it, it waits for the next one, and when the database did not take what was read, for its next turn.
+// finish ends a job and lets its chat go on. When the session ended over it, or the next one has begun, it waits for that one, and when the database did not take what was read, for its next
+// turn.
 func (h *history) finish(ctx context.Context, session *xmppside.Session, job *readJob, added int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	job.running = false
-	if err != nil && ctx.Err() == nil && (isOver(session) || errors.Is(err, errNotStored)) {
+	again := h.session != session.ID()
+	if err != nil {
+		again = isOver(session) || errors.Is(err, errNotStored)
+	}
+	if again && ctx.Err() == nil {
 		h.queue = slices.Insert(h.queue, 0, job)
 		return
 	}

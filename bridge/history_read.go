@@ -26,6 +26,9 @@ func (h *history) read(ctx context.Context, session *xmppside.Session, chat stri
 		return 0, err
 	}
 	added, err = h.takeIn(ctx, session, chat, tail)
+	if errors.Is(err, errSessionOver) {
+		return 0, err
+	}
 	if err != nil {
 		return added, fmt.Errorf("%w: %w", errNotStored, err)
 	}
@@ -35,11 +38,10 @@ func (h *history) read(ctx context.Context, session *xmppside.Session, chat stri
 // takeIn is what read does with the archive's answer.
 func (h *history) takeIn(ctx context.Context, session *xmppside.Session, chat string, tail []archive.Entry) (added int, err error) {
 	// Only now, as everything that the archive can show has been stored before its answer was read: the stream is read in order, and what is written is stored first.
-	known, err := h.recall(ctx, chat)
+	known, err := h.recall(ctx, session, chat)
 	if err != nil {
 		return 0, err
 	}
-	known.stream = h.cl.c.streamID(session.ID())
 	tail = known.unshown(tail)
 	verdict, err := h.compare(ctx, known, tail)
 	if err != nil {
@@ -49,13 +51,16 @@ func (h *history) takeIn(ctx context.Context, session *xmppside.Session, chat st
 	if err != nil {
 		return 0, err
 	}
-	if err = h.insertMissing(ctx, known, missing); err != nil {
+	err = h.cl.c.db.Write(ctx, func(ctx context.Context) error {
+		if err := h.insertMissing(ctx, known, missing); err != nil {
+			return err
+		}
+		return h.cl.c.db.ArchiveRead.Set(ctx, h.cl.id(), chat, database.ArchiveRead{At: known.at, StreamID: known.stream})
+	})
+	if err != nil {
 		return 0, err
 	}
-	if err = h.settle(ctx, known, verdict); err != nil {
-		return 0, err
-	}
-	return len(verdict.Missing), h.cl.c.db.ArchiveRead.Set(ctx, h.cl.id(), chat, time.Now())
+	return len(verdict.Missing), h.settle(ctx, known, verdict)
 }
 
 // retrieve asks the service.
@@ -81,8 +86,8 @@ type recollection struct {
 	pending     []queued
 	fixed       int // of pending: those at the beginning that must stay where they are
 	unconfirmed []database.OutboxMessage
-	lastRead    time.Time
-	inSession   bool      // it was read in this session before
+	lastRead    database.ArchiveRead
+	at          time.Time // when it was recalled
 	since       time.Time // when the session began
 	shown       time.Time // of the newest message in the room, if there is no log any more
 	offset      time.Duration
@@ -98,12 +103,16 @@ type queued struct {
 // maxPending is how many rows of a chat's queue are looked at, the newest.
 const maxPending = 500
 
-// isNew tells a chat of which nothing was known.
-func (r *recollection) isNew() bool { return r.lastRead.IsZero() && len(r.log) == 0 }
-
 // recall reads what is known of a chat. The rows are read before the log, because they go from there to here.
-func (h *history) recall(ctx context.Context, chat string) (*recollection, error) {
-	r := &recollection{chat: chat}
+func (h *history) recall(ctx context.Context, session *xmppside.Session, chat string) (*recollection, error) {
+	r := &recollection{chat: chat, stream: h.cl.c.streamID(session.ID()), at: time.Now()}
+	h.mu.Lock()
+	r.since = h.since
+	isLatest := h.session == session.ID()
+	h.mu.Unlock()
+	if !isLatest {
+		return nil, errSessionOver // the next one has begun, of which this one's answer knows nothing
+	}
 	rows, err := h.cl.c.db.MessengerInbox.LastForChat(ctx, h.cl.id(), chat, maxPending)
 	if err != nil {
 		return nil, err
@@ -145,9 +154,6 @@ func (h *history) recall(ctx context.Context, chat string) (*recollection, error
 	if r.offset, r.offsetKnown, err = h.serviceOffset(ctx); err != nil {
 		return nil, err
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r.inSession, r.since = h.chat(chat).read == h.session, h.since
 	return r, nil
 }
 
@@ -192,45 +198,10 @@ func (h *history) compare(ctx context.Context, known *recollection, tail []archi
 		Break:    known.lastKnown(),
 		Since:    known.since,
 	})
-	if known.isNew() || len(tail) == 0 || known.reached(verdict) {
+	if known.isNew() || len(tail) == 0 {
 		verdict.Gap = false // what is before the room is not missing in it
 	}
 	return verdict, h.noteOffset(ctx, known, verdict)
-}
-
-// knownAt is the time of an entry by our clock, if it is certainly known with everything before it: one of this session when the chat was read in it, else one of those before.
-func (r *recollection) knownAt(entry database.LogEntry) (at time.Time, ok bool) {
-	at = entry.Stamp
-	if isStamped(entry.Source) {
-		at = at.Add(-r.offset)
-	}
-	return at, entry.State == logConfirmed && (r.inSession || !at.After(r.since))
-}
-
-// lastKnown is the time of the newest such entry.
-func (r *recollection) lastKnown() (last time.Time) {
-	for _, entry := range r.log {
-		if at, ok := r.knownAt(entry); ok && at.After(last) {
-			last = at
-		}
-	}
-	return last
-}
-
-// reached tells whether the archive reaches back to such an entry. Times alone do not tell it of messages of the same second.
-func (r *recollection) reached(verdict align.Result) bool {
-	found := map[string]bool{}
-	for _, f := range verdict.Found {
-		for _, key := range f.Keys {
-			found[key] = true
-		}
-	}
-	for _, entry := range r.log {
-		if _, ok := r.knownAt(entry); ok && found[entry.Key] {
-			return true
-		}
-	}
-	return false
 }
 
 // missing makes rows of the archived messages that nobody has seen.
@@ -256,7 +227,7 @@ func (h *history) missing(known *recollection, tail []archive.Entry, verdict ali
 		e := tail[m.Index]
 		what := incoming{
 			From: known.chat, Text: e.Body, Time: localTime(e.Time, verdict.Offset, verdict.OffsetKnown), Stamp: e.Time,
-			Source: sourceArchive, Late: true, Old: known.isNew(),
+			Source: sourceArchive, Late: true, Old: known.isNew(), Stream: known.stream,
 		}
 		what.Read = what.Old && i == len(verdict.Missing)-1
 		kind := kindMessage
@@ -304,7 +275,7 @@ func gapPlace(known *recollection, verdict align.Result) string {
 
 // insertMissing puts what is missing into the chat's queue.
 func (h *history) insertMissing(ctx context.Context, known *recollection, missing []placed) error {
-	rows, err := arrange(known.pending, known.fixed, missing, h.cl.c.isLeftover)
+	rows, err := arrange(known.pending, known.fixed, missing, h.cl.inbound.wasTried)
 	if err != nil || len(rows) == 0 {
 		return err
 	}

@@ -24,6 +24,7 @@ func newTestHistory(t *testing.T) *history {
 	c := &Connector{ctx: ctx, stop: cancel, archiveSlots: make(chan struct{}, 1), Config: config.Config{Archive: config.Archive{Enabled: true, Count: 10}}}
 	cl := &Client{c: c, login: &bridgev2.UserLogin{UserLogin: &bridgedb.UserLogin{ID: "me@messenger.example"}}, log: zerolog.Nop()}
 	cl.inbound = newInbound(cl)
+	cl.outbox = newOutbox(cl)
 	cl.history = newHistory(cl)
 	cl.history.begin(7, time.Now())
 	t.Cleanup(cl.history.stop)
@@ -221,5 +222,43 @@ func TestAShortBreakOnlyConcernsChatsInWhichPeopleWereTalking(t *testing.T) {
 	h.ended = now.Add(-time.Hour)
 	if h.reach(now) != recently {
 		t.Error("a long break does not look at all recent chats")
+	}
+}
+
+func TestNothingIsWrittenInAChatBeforeItsArchiveWasRead(t *testing.T) {
+	h := newTestHistory(t)
+	if h.mayWrite("mary") || !h.waits("mary") || !h.jobs["mary"].urgent {
+		t.Error("somebody may write in a chat whose archive was not read")
+	}
+	h.jobs["mary"].heldUntil = time.Now()
+	h.sweepHolds()
+	if !h.mayWrite("mary") {
+		t.Error("a chat that has waited long enough still waits")
+	}
+	for name, known := range map[string]chatHistory{"read": {read: 7}, "just in trouble": {retry: time.Now().Add(time.Minute)}} {
+		h.chats[name] = &known
+		if !h.mayWrite(name) {
+			t.Errorf("nobody may write in a chat that was %s", name)
+		}
+	}
+	h.resting = time.Now().Add(time.Minute)
+	if !h.mayWrite("john") {
+		t.Error("nobody may write while the archive gives no answer")
+	}
+	h.cl.c.Config.Archive.Enabled = false
+	if !h.mayWrite("paul") {
+		t.Error("nobody may write without an archive")
+	}
+}
+
+func TestAnAnswerOfTheSessionBeforeDoesNotCountForTheNext(t *testing.T) {
+	h := newTestHistory(t)
+	h.before("mary")
+	job := h.queue[0]
+	h.queue, job.running = nil, true
+	h.begin(8, time.Now())
+	h.finish(t.Context(), &xmppside.Session{}, job, 3, nil)
+	if len(h.queue) != 1 || !h.waits("mary") || h.chat("mary").read == 8 {
+		t.Error("a chat counts as read that the new session has not asked about")
 	}
 }

@@ -24,6 +24,7 @@ type inbound struct {
 	ctx     context.Context // of the workers, nil while disconnected
 	cancel  context.CancelFunc
 	chats   map[string]*chatWorker
+	begun   map[string]string // by chat: the key of the row that was last given to its room, while it is not known what became of it
 	resumed bool
 	work    sync.WaitGroup
 }
@@ -38,7 +39,7 @@ type chatWorker struct {
 }
 
 func newInbound(cl *Client) *inbound {
-	return &inbound{cl: cl, chats: map[string]*chatWorker{}}
+	return &inbound{cl: cl, chats: map[string]*chatWorker{}, begun: map[string]string{}}
 }
 
 // Kinds of rows in the Messenger inbox.
@@ -57,6 +58,7 @@ type incoming struct {
 	Late bool      `json:"late,omitempty"` // it was sent while the session was down
 	Old  bool      `json:"old,omitempty"`  // it is from before the room, and so already read
 
+	Stream string    `json:"stream,omitempty"` // on which it came
 	Source string    `json:"source,omitempty"` // of the log's words; empty: received as it was sent
 	Stamp  time.Time `json:"stamp,omitzero"`   // when it was sent by the service's clock, if it said so
 	Read   bool      `json:"read,omitempty"`   // everything up to here is read
@@ -114,7 +116,7 @@ func (in *inbound) message(ctx context.Context, ev xmppside.Message) error {
 		in.cl.log.Warn().Str("from", clip(ev.FromRaw, 100)).Msg("A message from nobody was dropped")
 		return nil
 	}
-	row := incoming{From: strings.ToLower(from.String()), Text: ev.Body, Nick: ev.Nick, Time: time.Now()}
+	row := incoming{From: strings.ToLower(from.String()), Text: ev.Body, Nick: ev.Nick, Time: time.Now(), Stream: in.cl.history.stream()}
 	if ev.Delay != nil && !ev.Delay.Time.IsZero() {
 		row.Time, row.Late = ev.Delay.Time, true
 	}
@@ -234,6 +236,29 @@ func (in *inbound) carry(worker *chatWorker, row int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	worker.row = row
+}
+
+// begin notes that a row is being given to its room; workers come and go before it is known whether it got there.
+func (in *inbound) begin(row database.Incoming) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.begun[row.ChatID] = row.DedupeKey
+}
+
+// end notes that nothing is to become of a row any more.
+func (in *inbound) end(row database.Incoming) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.begun[row.ChatID] == row.DedupeKey {
+		delete(in.begun, row.ChatID)
+	}
+}
+
+// wasTried tells whether an earlier try, of this run of the program or another, may have brought a row to its room. What is told by its number is lost when it is moved.
+func (in *inbound) wasTried(row database.Incoming) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.begun[row.ChatID] == row.DedupeKey || in.cl.c.isLeftover(row.Seq)
 }
 
 // onItsWay tells whether a row of a chat may be on its way to the room at the moment, and which: the given one, or with 0 the oldest. While the chat is held no further one sets out.

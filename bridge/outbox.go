@@ -149,7 +149,7 @@ func (o *outbox) round(ctx context.Context, session *xmppside.Session) (more boo
 	if err = o.settleEarlier(ctx, session); err != nil {
 		return false, err
 	}
-	rows, err := o.cl.c.db.Outbox.NextQueued(ctx, o.cl.id(), burst, o.cl.c.Config.Archive.Count)
+	rows, err := o.next(ctx)
 	if err != nil || len(rows) == 0 {
 		return false, err
 	}
@@ -160,6 +160,32 @@ func (o *outbox) round(ctx context.Context, session *xmppside.Session) (more boo
 		return false, fmt.Errorf("no confirmation: %w", err)
 	}
 	return true, o.confirmPatiently(ctx, rows)
+}
+
+// next is the next burst. Chats that wait for their archives are left out; when one has been read, the outbox is kicked.
+func (o *outbox) next(ctx context.Context) ([]database.OutboxMessage, error) {
+	for without := []string(nil); ; {
+		rows, err := o.cl.c.db.Outbox.NextQueued(ctx, o.cl.id(), burst, o.cl.c.Config.Archive.Count, without...)
+		if err != nil || len(rows) == 0 {
+			return nil, err
+		}
+		ready, waiting := rows[:0:0], map[string]bool{}
+		for _, row := range rows {
+			if isWaiting, asked := waiting[row.ChatID]; !asked {
+				waiting[row.ChatID] = !o.cl.history.mayWrite(row.ChatID)
+			} else if isWaiting {
+				continue
+			}
+			if waiting[row.ChatID] {
+				without = append(without, row.ChatID)
+				continue
+			}
+			ready = append(ready, row)
+		}
+		if len(ready) > 0 {
+			return ready, nil
+		}
+	}
 }
 
 // confirmPatiently repeats what the database did not take. To leave it to the next session's archive would be to forget what is known, and the archive may have moved on by then.

@@ -144,7 +144,7 @@ func fillLogin(t *testing.T, db *Database, login string) {
 	_, err = db.Held.Put(ctx, 0, HeldMessage{LoginID: login, JID: "c", DedupeKey: "k"})
 	must(t, err)
 	must(t, db.ChatLog.Append(ctx, 0, LogEntry{LoginID: login, ChatID: "c", Key: "k"}))
-	must(t, db.ArchiveRead.Set(ctx, login, "c", time.Now()))
+	must(t, db.ArchiveRead.Set(ctx, login, "c", ArchiveRead{At: time.Now()}))
 	must(t, db.Presence.Put(ctx, Presence{LoginID: login, JID: "c", Resource: "r"}))
 	_, _, err = db.Request.Open(ctx, Request{LoginID: login, JID: "c", Direction: RequestIn})
 	must(t, err)

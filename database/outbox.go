@@ -117,12 +117,16 @@ func (s *OutboxStore) enqueueAll(ctx context.Context, events [][]OutboxMessage) 
 }
 
 // NextQueued returns up to limit queued rows of a login in the order they were queued, but of each chat only so many that no
-// more than perChat of its rows are written and unconfirmed at once. Rows of a chat that is full are passed over; the order
-// within each chat is always kept.
-func (s *OutboxStore) NextQueued(ctx context.Context, loginID string, limit, perChat int) (chosen []OutboxMessage, err error) {
+// more than perChat of its rows are written and unconfirmed at once. Rows of a chat that is full, or among those without, are
+// passed over; the order within each chat is always kept.
+func (s *OutboxStore) NextQueued(ctx context.Context, loginID string, limit, perChat int, without ...string) (chosen []OutboxMessage, err error) {
 	free, full, err := s.freeSlots(ctx, loginID, perChat)
 	if err != nil {
 		return nil, err
+	}
+	for _, chat := range without {
+		free[chat] = 0
+		full = append(full, chat)
 	}
 	var after int64
 	for len(chosen) < limit {

@@ -133,9 +133,10 @@ CREATE INDEX messenger_chat_log_tail_idx ON messenger_chat_log (login_id, chat_i
 CREATE INDEX messenger_chat_log_recent_idx ON messenger_chat_log (login_id, stamp, chat_id);
 
 CREATE TABLE messenger_archive_read (
-	login_id TEXT   NOT NULL,
-	chat_id  TEXT   NOT NULL,
-	read_at  BIGINT NOT NULL,
+	login_id  TEXT   NOT NULL,
+	chat_id   TEXT   NOT NULL,
+	read_at   BIGINT NOT NULL,
+	stream_id TEXT   NOT NULL,
 
 	PRIMARY KEY (login_id, chat_id)
 );

@@ -25,6 +25,8 @@ type LogEntry struct {
 	// Stamped says that Time is the service's (a delay stamp), so the clocks' offset does not apply.
 	Stamped bool
 	State   State
+	// Known says that everything before it is known, too: it was received, or sent and confirmed, in a session that had made up for what was missed before. A tail that shows it leaves no gap.
+	Known bool
 	// Stream tells sessions apart for uncertain messages: of two with the same number the service has handled the
 	// earlier one when it has handled the later. Zero for not known.
 	Stream uint64
@@ -56,10 +58,11 @@ type Options struct {
 	Capacity int
 	// Whole says that the tail is known to be all there is.
 	Whole bool
-	// Break is when messages may have begun to be missed, by our clock: the last moment at which the session was surely
-	// alive. Zero when not known.
+	// Break is when messages may have begun to be missed, by our clock: the last moment up to which all is known. Zero when
+	// not known.
 	Break time.Time
-	// Since is when the session that asks began, by our clock. What was received before it, in the very second of a missed message, comes before that one. Zero when not known.
+	// Since is when the session that asks began, by our clock; zero when not known. What an earlier session received or sent comes before a missed message of about the same time,
+	// and what this session did comes after it.
 	Since time.Time
 }
 

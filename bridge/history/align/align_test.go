@@ -11,7 +11,7 @@ import (
 var start = time.Date(2012, 6, 1, 10, 0, 0, 0, time.UTC)
 
 // parse reads messages as tests write them, one a word: direction, text, '@', seconds since start. A trailing '!' is an
-// uncertain message, a leading '(' one that carries the service's stamp, '#n' names its stream.
+// uncertain message, a leading '(' one that carries the service's stamp, a leading '=' one before which all is known, '#n' names its stream.
 //
 //	>hello@0 <hi@7 >how@12!
 func parse(t testing.TB, chat string) []LogEntry {
@@ -19,9 +19,8 @@ func parse(t testing.TB, chat string) []LogEntry {
 	var log []LogEntry
 	for i, word := range strings.Fields(chat) {
 		var e LogEntry
-		if rest, ok := strings.CutPrefix(word, "("); ok {
-			word, e.Stamped = rest, true
-		}
+		word, e.Stamped = strings.CutPrefix(word, "(")
+		word, e.Known = strings.CutPrefix(word, "=")
 		if rest, stream, ok := strings.Cut(word, "#"); ok {
 			if _, err := fmt.Sscan(stream, &e.Stream); err != nil {
 				t.Fatal(err)
@@ -130,8 +129,24 @@ func TestWhatATailSays(t *testing.T) {
 			merged: "x y +z", gap: true,
 		},
 		{
-			name: "a tail that begins before the break", log: "<x@50 <y@600", tail: "<w@40 <x@50 <y@600", opts: Options{Capacity: 3, Break: start.Add(60 * time.Second)},
+			name: "a tail that begins before the break", log: "<x@50 <y@600", tail: "<w@40 <x@50 <y@600", opts: Options{Capacity: 3, OffsetKnown: true, Break: start.Add(60 * time.Second)},
 			merged: "+w x y",
+		},
+		{
+			name: "a tail that begins before the break, as far as is known", log: "<x@50 <y@600", tail: "<w@40 <x@50 <y@600", opts: Options{Capacity: 3, Break: start.Add(60 * time.Second)},
+			merged: "+w x y", gap: true,
+		},
+		{
+			name: "a tail that reaches back to what is known", log: "<w@30 =<x@50 <y@51", tail: "<x@50 <y@51 <z@51", opts: Options{Capacity: 3, Break: start.Add(50 * time.Second)},
+			merged: "w x y +z",
+		},
+		{
+			name: "a tail that reaches back to what came after the break, and before the archive was read", log: "=<x@50 >y@51 >z@51", tail: "<b@51 >y@51 >z@51",
+			opts: Options{Capacity: 3, Break: start.Add(50 * time.Second)}, merged: "x +b y z", gap: true,
+		},
+		{
+			name: "nothing was said before, and more than the archive shows since", log: "", tail: "<a@60 <b@61 <c@62", opts: Options{Capacity: 3, Break: start.Add(50 * time.Second)},
+			merged: "+a +b +c", gap: true,
 		},
 		{
 			name: "the clocks are two minutes apart", log: "<a@0 >b@30 <c@70", tail: "<a@120 >b@150 <c@190 <d@250",
@@ -273,5 +288,28 @@ func BenchmarkAlign(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		Align(l, tail, Options{})
+	}
+}
+
+func TestWhatWasMissedStandsBetweenTheSessionsWhateverTheClocksSay(t *testing.T) {
+	since := start.Add(60 * time.Second)
+	for _, c := range []struct {
+		name, log, tail, merged string
+		offset                  time.Duration
+	}{
+		{"before what came since", "<a@50 <live@62", "<m@60 <n@61", "a +m +n live", 0},
+		{"before what came since, with clocks that are known badly", "<a@50 <live@61", "<m@60 <n@60", "a +m +n live", -3 * time.Second},
+		{"after what was there, in the same second", "<a@59.9 <live@61", "<m@59 <n@60", "a +m +n live", 0},
+		{"after what was there, with clocks that are known badly", "<a@59 <live@64", "<m@59 <n@60", "a +m +n live", 4 * time.Second},
+		{"among what came since, when another program was used later", "<a@50 <live@61 <more@100", "<m@80", "a live +m more", 0},
+		{"after what the service had stored", "<a@50 (<stored@58 <live@62", "<m@58", "a stored +m live", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			log, tail := parse(t, c.log), parseTail(t, c.tail)
+			r := Align(log, tail, Options{Offset: c.offset, OffsetKnown: true, Since: since})
+			if got := merged(log, tail, r); got != c.merged {
+				t.Errorf("the chat is %q, want %q", got, c.merged)
+			}
+		})
 	}
 }

@@ -48,17 +48,17 @@ func (p *problem) advance(m *matching, i, at int) int {
 	return at
 }
 
-// isLater says whether a logged message is later than an archived one. Within about the second to which the archive's times are cut off, what an earlier session received is not, as the
-// other was missed after it, and what this session received is.
+// isLater says whether a logged message, which the tail does not show, is later than an archived one that was missed. That one was missed after all that an earlier session received, or the tail would show
+// it no more, and before what this session received; times, which tell it only as well as the offset is known and messages are quick, decide where they are far enough apart.
 func (p *problem) isLater(l LogEntry, when time.Time, offset time.Duration) bool {
 	at := l.serviceTime(offset)
 	switch {
 	case l.Stamped || p.opts.Since.IsZero():
 		return at.After(when)
 	case l.Time.Before(p.opts.Since):
-		return !at.Before(when.Add(granularity))
+		return at.After(when.Add(tight))
 	default:
-		return at.After(when.Add(-granularity))
+		return at.After(when.Add(-tight))
 	}
 }
 
@@ -130,26 +130,26 @@ func (p *problem) follows(m *matching, l int) bool {
 // crossing is how many places messages of the two sides are taken to be able to swap on their way into the archive.
 const crossing = 2
 
-// granularity is that of the archive's times: they are cut off to it.
-const granularity = time.Second
-
-// gap says whether something may lie between what was known before a break and the tail's first message.
+// gap says whether something may lie between what is known with everything before it and the tail's first message.
 func (p *problem) gap(m *matching) bool {
-	if !p.truncated || len(p.log) == 0 && p.opts.Break.IsZero() {
+	if !p.truncated {
 		return false
 	}
-	if p.opts.Break.IsZero() {
-		return m.of[0] == nil
-	}
-	// By our clock the break began at Break; anything at or before it was known.
-	begin := p.opts.Break.Add(m.offset)
-	if first := p.archive[0].Time; !first.IsZero() && !first.Add(granularity).After(begin) {
-		return false
-	}
-	for _, u := range m.of {
-		if u != nil && !u.last.After(begin) {
+	anyKnown := false
+	for l, e := range p.log {
+		if e.Known && m.at[l] >= 0 {
 			return false
 		}
+		anyKnown = anyKnown || e.Known
 	}
-	return true
+	if p.opts.Break.IsZero() && !anyKnown {
+		return len(p.log) > 0 && m.of[0] == nil
+	}
+	// Nothing that the tail shows tells how far it reaches, so its beginning has to be clearly before the break.
+	slack := tight
+	if !p.opts.OffsetKnown {
+		slack = tolerance
+	}
+	first := p.archive[0].Time
+	return first.IsZero() || p.opts.Break.IsZero() || first.Add(slack).After(p.opts.Break.Add(m.offset))
 }
