@@ -119,6 +119,12 @@ func TestOnlySoManyMessagesOfAChatAreUnconfirmedAndOrderIsKept(t *testing.T) {
 		next, err = db.Outbox.NextQueued(ctx, "me", 1, 2)
 		must(t, err)
 		equalList(t, "with a limit", stanzas(next), []string{"$m000.0"})
+		others, err := db.Outbox.NextQueued(ctx, "me", 1, 2, "mary")
+		must(t, err)
+		equalList(t, "without mary, who has more than a page", stanzas(others), []string{"$j0.0"})
+		others, err = db.Outbox.NextQueued(ctx, "me", 10, 2, "john", "mary")
+		must(t, err)
+		equal(t, "without both", len(others), 0)
 
 		must(t, db.Outbox.MarkWritten(ctx, "s1", next[0].Seq))
 		next, err = db.Outbox.NextQueued(ctx, "me", 10, 2)

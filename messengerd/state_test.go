@@ -85,3 +85,27 @@ func TestMessagesThatCouldNotBeWrittenAreStoredAgain(t *testing.T) {
 		previous = number
 	}
 }
+
+func TestMessagesThatTheOwnProgramHasAreNotStoredAgain(t *testing.T) {
+	s := start(t, people())
+	c := online(t, s, john, "r")
+	if err := s.Account(john).SetPresence("available", ""); err != nil {
+		t.Fatal(err)
+	}
+	const messages = 150 // more than fits into the connection of a client that does not read
+	body := strings.Repeat("x", 100_000)
+	for i := range messages {
+		if err := s.Account(mary).SendMessage(john, fmt.Sprint(i, " ", body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = c.conn.Close()
+	for _, n := range online2(t, s) {
+		if n.XMLName.Local == "message" {
+			t.Fatalf("%.20q was given out again", n.at("body").Text)
+		}
+	}
+	if n := len(s.Account(john).Received()); n != messages {
+		t.Errorf("the program has %d messages", n)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"maunium.net/go/mautrix/event"
+
 	"matrix-messenger/internal/scenario"
 	"matrix-messenger/messengerd"
 )
@@ -18,7 +20,7 @@ func saidBy(name string, n int) (lines []string) {
 }
 
 func TestAMessageOfASessionWithoutArchiveHidesNoGap(t *testing.T) {
-	s := scenario.Start(t, scenario.Options{})
+	s := scenario.Start(t, scenario.Options{Sections: map[string]map[string]any{"matrix": {"message_status_events": true}}})
 	s.LoginWithToken()
 	known := []string{"mary: hello", "me: hi", "mary: how are you?"}
 	converse(s, "mary", known...)
@@ -31,8 +33,9 @@ func TestAMessageOfASessionWithoutArchiveHidesNoGap(t *testing.T) {
 	// The next session gets no archive, and so does not know what it missed.
 	s.Switch(func(sw *messengerd.Switches) { sw.Archive.Commands = "off" })
 	s.StartBridge()
-	s.UserSends("mary", "are you there?")
+	sent := s.UserSends("mary", "are you there?")
 	s.ContactReceives("mary", "are you there?")
+	s.StatusIs("mary", sent, event.MessageStatusSuccess)
 	s.RoomReads("mary", slices.Concat(known, []string{"me: are you there?"})...)
 	s.Switch(func(sw *messengerd.Switches) { sw.Archive.Commands = "both" })
 	s.ConnectionBreaks()

@@ -206,6 +206,22 @@ func TestAHandlerMayEndBeforeTheBridgeStops(t *testing.T) {
 	}
 }
 
+func TestAnEventThatTheStoppingLibraryInterruptsStaysPending(t *testing.T) {
+	w := newWorld(t, inbox.Config{}, "mary")
+	library, end := context.WithCancel(t.Context())
+	w.br.BackgroundCtx = library
+	w.net.before = func(string) { end() } // as at an orderly stop, a moment before the inbox is stopped
+	w.inbox.Ready()
+	evt := w.send("mary", "one")
+	w.net.waitFor(t, 1)
+	w.stop()
+	var state string
+	must(t, reopen(t, w.place).QueryRow(t.Context(), `SELECT state FROM messenger_matrix_inbox WHERE event_id=$1`, evt.String()).Scan(&state))
+	if state != "pending" {
+		t.Errorf("the event is %s", state)
+	}
+}
+
 func TestAMessageThatBridgev2HasStoredIsNotHandledAgain(t *testing.T) {
 	w := newWorld(t, inbox.Config{}, "mary")
 	w.inbox.Ready()
