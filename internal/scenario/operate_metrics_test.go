@@ -1,12 +1,15 @@
 package scenario_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -27,7 +30,20 @@ func measured(t *testing.T) map[string][]string {
 	s.ConnectionBreaks()
 	s.NewerSession(session)
 	s.NothingElseWasSaid()
-	text := metrics(t, address)
+	var text string // the last message is confirmed a moment after it arrived
+	within(t, func(ctx context.Context) error {
+		for {
+			text = metrics(t, address)
+			if strings.Contains(text, `messages_total{direction="to_messenger",result="ok"} 2`) && strings.Contains(text, `{queue="matrix_inbox"} 0`) {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("the last numbers were\n%s", text)
+			case <-time.After(50 * time.Millisecond): // numbers are asked for, as a monitoring system does
+			}
+		}
+	})
 	for _, private := range []string{"alice", "mary", "1000@", "2000@", "secret text", "answer nobody", s.HS.Domain()} {
 		if regexp.MustCompile(`(?mi)^[^#].*` + regexp.QuoteMeta(private)).MatchString(text) { // a comment has the word summary
 			t.Errorf("the numbers name %q", private)
