@@ -2,10 +2,14 @@ package deploy
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"gopkg.in/yaml.v3"
 )
 
 // exposed is how much of the machine systemd may find the service to reach, from 0 (nothing) to 100.
@@ -44,5 +48,31 @@ func TestTheUnitIsKeptAliveByTheProgram(t *testing.T) {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("the unit lacks %s", line)
 		}
+	}
+}
+
+var fenced = regexp.MustCompile("(?s)```(yaml|ini)\n(.*?)```")
+
+func TestThePlaybooksPageHoldsWhatCanBeRead(t *testing.T) {
+	kinds := map[string]int{}
+	for _, block := range fenced.FindAllStringSubmatch(read(t, "ansible.md"), -1) {
+		kinds[block[1]]++
+		if block[1] == "yaml" {
+			var values map[string]any
+			must(t, yaml.Unmarshal([]byte(block[2]), &values))
+			continue
+		}
+		if _, err := exec.LookPath("systemd-analyze"); err != nil {
+			t.Skip("peer: systemd-analyze is not installed")
+		}
+		unit := filepath.Join(t.TempDir(), "matrix-messenger.service")
+		text := strings.NewReplacer("/usr/bin/docker", "/bin/true", "Requires=docker.service\n", "").Replace(block[2])
+		must(t, os.WriteFile(unit, []byte(text), 0o600))
+		if said, err := exec.Command("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit).CombinedOutput(); err != nil || len(said) > 0 {
+			t.Errorf("%v: %s", err, said)
+		}
+	}
+	if kinds["yaml"] < 2 || kinds["ini"] != 1 {
+		t.Errorf("it has %v", kinds)
 	}
 }
