@@ -2,6 +2,8 @@
 # First start: write the configuration and say what to edit. Second: write the registration and say where
 # it belongs. Then: run. Extra arguments go to the program.
 set -eu
+# What is written holds secrets and messages.
+umask 0077
 
 data=${MATRIX_MESSENGER_DATA:-/data}
 config=$data/config.yaml

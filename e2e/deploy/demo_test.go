@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"net"
+	"os"
 	"strings"
 	"testing"
 
@@ -47,6 +48,14 @@ func TestTheDemosFilesMakeAChat(t *testing.T) {
 	}
 	d.runHomeserver(homeAddress, d.file("registration.yaml"))
 	d.runBridge(bridgeAddress, script)
+
+	for _, name := range []string{"config.yaml", "registration.yaml", "bridge.db"} {
+		info, err := os.Stat(d.file(name))
+		must(t, err)
+		if mode := info.Mode().Perm(); mode&0o077 != 0 {
+			t.Errorf("others may read %s: %v", name, mode)
+		}
+	}
 
 	d.signIn("john", "demo-token")
 	for _, contact := range []string{"Mary Contoso", "Anna Away"} {
