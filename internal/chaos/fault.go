@@ -33,6 +33,7 @@ func faults() []fault {
 		{name: "the bridge is stopped and started", restarts: true, strike: stopAndStart},
 		{name: "the bridge is killed while the homeserver is away", restarts: true, strike: killWithoutHomeserver},
 		{name: "the bridge is killed with answers of the homeserver lost", restarts: true, strike: killWithLostAnswers},
+		{name: "the bridge is killed, and what the homeserver had from it takes effect late", restarts: true, strike: killWithLateEffects},
 		{name: "the bridge is killed with the connection half dead", restarts: true, strike: killWithLostRecords},
 		{name: "the bridge is killed with the connection half dead, and the service is slow afterwards", restarts: true, strike: killIntoSlowService},
 		{name: "the connection breaks", reconnects: true, strike: breakLine},

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"maunium.net/go/mautrix/event"
+
 	"matrix-messenger/internal/homeserver"
 )
 
@@ -85,6 +87,22 @@ func killWithLostAnswers(ctx context.Context, w *World) error {
 	if w.rand.IntN(2) == 0 {
 		w.s.HS.ForgetTransactions()
 	}
+	w.s.StartBridge()
+	return nil
+}
+
+// killWithLateEffects makes the homeserver slow, and lets it go on with what the bridge was killed over: when the next run looks for a message in its room, it may not be there yet.
+func killWithLateEffects(ctx context.Context, w *World) error {
+	trouble := w.s.HS.Inject(&homeserver.Fault{
+		Match: func(r homeserver.Request) bool { return isSend(r) && r.EventType == event.EventMessage.Type },
+		Delay: time.Duration(300+w.rand.IntN(2700)) * time.Millisecond, Anyway: true, Times: 1 + w.rand.IntN(4),
+	})
+	waiting, cancel := context.WithTimeout(ctx, time.Second)
+	_ = trouble.WaitHits(waiting, 1)
+	cancel()
+	w.pause(50 * time.Millisecond)
+	w.killNow(ctx)
+	trouble.Remove()
 	w.s.StartBridge()
 	return nil
 }

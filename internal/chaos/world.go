@@ -62,10 +62,7 @@ func start(t testing.TB, seed uint64, chats int, network map[string]any) *World 
 	if w.line, err = NewLine(); err != nil {
 		t.Fatal(err)
 	}
-	metricsAddress, err := freeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
+	metricsAddress := scenario.FreeAddress(t)
 	w.metrics = newMetrics("http://" + metricsAddress + "/metrics")
 	for i := range chats {
 		w.chats = append(w.chats, &chat{name: fmt.Sprintf("c%02d", i), jid: fmt.Sprintf("%d@%s", 5000+i, serviceDomain)})
@@ -273,14 +270,4 @@ func (w *World) waitSaid(ctx context.Context, n int64, patience time.Duration) {
 // pause is a moment of random length, so that what follows comes at any point of what goes on.
 func (w *World) pause(most time.Duration) {
 	time.Sleep(time.Duration(w.rand.Int64N(int64(most) + 1)))
-}
-
-// freeAddress is a loopback address that was free a moment ago.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }

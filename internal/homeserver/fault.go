@@ -21,6 +21,8 @@ type Fault struct {
 	After bool
 	// Delay holds the request back for this long.
 	Delay time.Duration
+	// Anyway lets a request that was held back take effect although its client has gone away meanwhile. Only the homeserver's own end prevents it.
+	Anyway bool
 
 	server  *Server
 	release chan struct{} // not nil: hold until closed
@@ -109,12 +111,12 @@ func (s *Server) takeFault(rec *Request) *Fault {
 	return nil
 }
 
-// hold waits as the fault says; false when the client went away meanwhile.
-func (f *Fault) hold(ctx context.Context) bool {
+// hold waits as the fault says; false when whoever is waited for, the client or the homeserver, went away meanwhile.
+func (f *Fault) hold(gone <-chan struct{}) bool {
 	if f.release != nil {
 		select {
 		case <-f.release:
-		case <-ctx.Done():
+		case <-gone:
 			return false
 		}
 	}
@@ -123,7 +125,7 @@ func (f *Fault) hold(ctx context.Context) bool {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-ctx.Done():
+		case <-gone:
 			return false
 		}
 	}

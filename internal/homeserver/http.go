@@ -107,9 +107,13 @@ func (s *Server) serve(w http.ResponseWriter, httpReq *http.Request, e endpoint)
 	apiErr := s.authenticate(r, e)
 	r.rec = s.recordRequest(r, e.name)
 	fault := s.takeFault(r.rec)
+	gone := httpReq.Context().Done()
+	if fault != nil && fault.Anyway {
+		gone = s.ended
+	}
 	s.mu.Unlock()
 
-	if fault != nil && !fault.hold(httpReq.Context()) {
+	if fault != nil && !fault.hold(gone) {
 		return
 	}
 	if fault != nil && !fault.After && (fault.Status != 0 || fault.Cut) {

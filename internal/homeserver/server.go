@@ -95,6 +95,7 @@ type Server struct {
 
 	running *http.Server
 	served  chan struct{} // closed when running has ended
+	ended   chan struct{} // closed when running is to end
 }
 
 // TB is the part of testing.TB that Start needs.
@@ -143,7 +144,7 @@ func (s *Server) listen() error {
 	server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 30 * time.Second}
 	served := make(chan struct{})
 	s.mu.Lock()
-	s.running, s.served = server, served
+	s.running, s.served, s.ended = server, served, make(chan struct{})
 	s.mu.Unlock()
 	go func() {
 		defer close(served)
@@ -170,6 +171,7 @@ func (s *Server) Down() {
 	for _, as := range s.appservices {
 		as.cancelPush()
 	}
+	close(s.ended)
 	s.releaseBlocked()
 	s.notify()
 	s.mu.Unlock()
