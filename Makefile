@@ -81,6 +81,10 @@ tidy:
 image-test: ## build the container image without a registry and run it (Debian, root, buildah, debootstrap)
 	@deploy/image-test
 
+.PHONY: systemd-test
+systemd-test: ## boot a systemd and run the unit in it (root, systemd-container)
+	@SYSTEMD_BOOT=1 go test -C e2e -v -tags $(TAGS) -count 1 -timeout $(TEST_TIMEOUT) -run 'Systemd|Unit' ./deploy
+
 .PHONY: bench
 bench: build ## the budgets of the design, measured in one table; BENCH_FLAGS (-h tells) for less than the twenty minutes of it all
 	@go build -tags $(TAGS) -o $(CACHE)/bench ./bench
