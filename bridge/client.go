@@ -103,7 +103,7 @@ func (cl *Client) Connect(context.Context) {
 // run reads the credential and keeps the account signed in until ctx ends.
 func (cl *Client) run(ctx context.Context, run *running) {
 	cl.sendState(status.BridgeState{StateEvent: status.StateConnecting})
-	account, err := cl.openAccount(ctx)
+	account, end, err := cl.openAccount(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			cl.log.Err(err).Msg("The account's sign-in cannot be read")
@@ -121,6 +121,7 @@ func (cl *Client) run(ctx context.Context, run *running) {
 	cl.mu.Unlock()
 	cl.inbound.resume()
 	account.Run(ctx)
+	cl.c.work.Go(end) // which may have to wait for the OAuth address
 }
 
 // Disconnect implements bridgev2.NetworkAPI. It waits for the session to be closed in good order, but not longer than disconnectTimeout.

@@ -55,6 +55,7 @@ func NewMain() *Main {
 		c.spawn(c.overseeQueues)
 		c.spawn(c.tellSenders)
 		c.spawn(c.notifySystemd)
+		c.spawn(c.giveMemoryBack)
 	}
 	return m
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"matrix-messenger/bridge/config"
 	"matrix-messenger/database"
@@ -69,21 +68,21 @@ func (c *Connector) storeCredential(ctx context.Context, login string, tokens oa
 	return err
 }
 
-// openAccount reads the credential and makes the account, not yet connected. A database that does not answer is asked again for a while: it may be starting
+// openAccount reads the credential and makes the account, not yet connected, and what is to be called at its end. A database that does not answer is asked again for a while: it may be starting
 // beside the bridge.
-func (cl *Client) openAccount(ctx context.Context) (*xmppside.Account, error) {
+func (cl *Client) openAccount(ctx context.Context) (account *xmppside.Account, end func(), err error) {
+	end = func() {}
 	var credential database.Credential
 	for attempt := 1; ; attempt++ {
 		found := false
-		var err error
 		if credential, found, err = cl.c.db.Credential.Get(ctx, cl.id()); err == nil && !found {
-			return nil, errNoCredential
+			return nil, nil, errNoCredential
 		}
 		if err == nil {
 			break
 		}
 		if attempt == 5 || !sleep(ctx, backoff(attempt)) {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	config := xmppside.AccountConfig{
@@ -98,15 +97,12 @@ func (cl *Client) openAccount(ctx context.Context) (*xmppside.Account, error) {
 	if cl.c.oauth != nil {
 		keeper, err := cl.keeper(credential)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		config.Tokens = keeperTokens{keeper}
-		cl.c.work.Go(func() {
-			defer keeper.Close()
-			cl.refreshAhead(ctx, keeper)
-		})
+		end = cl.renewAhead(ctx, keeper)
 	}
-	return xmppside.NewAccount(config), nil
+	return xmppside.NewAccount(config), end, nil
 }
 
 var errNoCredential = fmt.Errorf("no sign-in is stored for this login")
@@ -145,27 +141,3 @@ type adminNeeded struct{ error }
 
 func (adminNeeded) SettingsWrong() bool { return true }
 func (e adminNeeded) Unwrap() error     { return e.error }
-
-// refreshAhead is how the bridge thinks about the token of a stream that is up: it is left alone (messenger-protocol.md 4.5). The refresh token
-// may be short-lived too, though, so a token is renewed in the background when its time is nearly over, and a reconnect finds a good one.
-func (cl *Client) refreshAhead(ctx context.Context, keeper *oauth.Keeper) {
-	for {
-		at := keeper.RefreshAt()
-		wait := time.Hour
-		if !at.IsZero() {
-			wait = min(max(time.Until(at), minRefreshWait), time.Hour)
-		}
-		if !sleep(ctx, wait) {
-			return
-		}
-		if at = keeper.RefreshAt(); at.IsZero() || time.Now().Before(at) {
-			continue
-		}
-		if _, err := keeper.Token(ctx, ""); err != nil && ctx.Err() == nil {
-			cl.log.Debug().Err(err).Msg("The token could not be renewed ahead of its end")
-		}
-	}
-}
-
-// minRefreshWait bounds how often a renewal is tried that fails.
-const minRefreshWait = 10 * time.Second

@@ -245,13 +245,7 @@ func (n *negotiation) startTLS(ctx context.Context, raw net.Conn) error {
 	if n.conn.Buffered() > 0 {
 		return &Failure{Cause: Unexpected, Err: errInjected}
 	}
-	config := n.opts.TLS.Clone()
-	// One stanza is one write and one record (messenger-protocol.md 5.5).
-	config.DynamicRecordSizingDisabled = true
-	if config.MinVersion < tls.VersionTLS12 {
-		config.MinVersion = tls.VersionTLS12
-	}
-	encrypted := tls.Client(raw, config)
+	encrypted := tls.Client(raw, suited(n.opts.TLS))
 	n.step()
 	if err := encrypted.HandshakeContext(ctx); err != nil {
 		return handshakeFailure(err)
@@ -259,6 +253,18 @@ func (n *negotiation) startTLS(ctx context.Context, raw net.Conn) error {
 	n.conn = newConn(encrypted, n.opts.MaxInbound, n.opts.StepTimeout)
 	n.tls = encrypted.ConnectionState()
 	return nil
+}
+
+// suited is a configuration with what a stream needs. One that has it is used as it is, so that many streams share it.
+func suited(config *tls.Config) *tls.Config {
+	if config.DynamicRecordSizingDisabled && config.MinVersion >= tls.VersionTLS12 {
+		return config
+	}
+	config = config.Clone()
+	// One stanza is one write and one record (messenger-protocol.md 5.5).
+	config.DynamicRecordSizingDisabled = true
+	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	return config
 }
 
 func handshakeFailure(err error) error {

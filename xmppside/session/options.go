@@ -25,7 +25,8 @@ type Options struct {
 	Domain string
 	// Resource is asked for at bind; empty lets the service choose.
 	Resource string
-	// TLS must check the certificate itself or name the server to check it against. It is cloned.
+	// TLS must check the certificate itself or name the server to check it against. It is not changed, and one with
+	// DynamicRecordSizingDisabled and a MinVersion of TLS 1.2 at least is shared instead of cloned.
 	TLS *tls.Config
 	// Authenticator signs in.
 	Authenticator Authenticator
