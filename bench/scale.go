@@ -188,6 +188,10 @@ func (s *stage) settled(presence string, yardstick float64, notes string) (float
 	if err := quiet(s.bridge.pid(), 5*time.Minute); err != nil {
 		return 0, err
 	}
+	began, err := s.in.numbers()
+	if err != nil {
+		return 0, err
+	}
 	time.Sleep(s.b.settle)
 	rss, err := residentBytes(s.bridge.pid())
 	if err != nil {
@@ -212,10 +216,15 @@ func (s *stage) settled(presence string, yardstick float64, notes string) (float
 		return 0, err
 	}
 	each := func(bytes float64) string { return fmt.Sprintf("%.1f", bytes/float64(s.n)/1024) }
-	split := fmt.Sprintf("stacks %s, live heap %s (%s), heap not in use but resident %s, %.2f goroutines",
+	split := fmt.Sprintf("stacks %s, live heap %s (%s), garbage and holes %s, freed but kept %s, %.2f goroutines",
 		each(numbers["go_memstats_stack_inuse_bytes"]), each(after["go_memstats_heap_alloc_bytes"]), perSession(heap, nil, s.n),
-		each(numbers["go_memstats_heap_idle_bytes"]-numbers["go_memstats_heap_released_bytes"]+numbers["go_memstats_heap_inuse_bytes"]-after["go_memstats_heap_alloc_bytes"]),
+		each(numbers["go_memstats_heap_inuse_bytes"]-after["go_memstats_heap_alloc_bytes"]),
+		each(numbers["go_memstats_heap_idle_bytes"]-numbers["go_memstats_heap_released_bytes"]),
 		numbers["go_goroutines"]/float64(s.n))
+	if s.b.settle > 0 {
+		const allocated = "go_memstats_alloc_bytes_total"
+		split += fmt.Sprintf("; %s of garbage a minute", each((numbers[allocated]-began[allocated])/s.b.settle.Minutes()))
+	}
 	if notes != "" {
 		split += "; " + notes
 	}

@@ -100,8 +100,18 @@ func (cl *Client) Connect(context.Context) {
 	})
 }
 
-// run reads the credential and keeps the account signed in until ctx ends.
+// run keeps the account signed in until ctx ends. Its frame lies beneath a session that may wait for days: what needs room has functions of its own.
 func (cl *Client) run(ctx context.Context, run *running) {
+	account, end := cl.begin(ctx, run)
+	if account == nil {
+		return
+	}
+	account.Run(ctx)
+	cl.c.work.Go(end) // which may have to wait for the OAuth address
+}
+
+// begin reads the credential and makes the account, and says what is to be called at its end. Without a credential there is no account.
+func (cl *Client) begin(ctx context.Context, run *running) (*xmppside.Account, func()) {
 	cl.sendState(status.BridgeState{StateEvent: status.StateConnecting})
 	account, end, err := cl.openAccount(ctx)
 	if err != nil {
@@ -114,14 +124,13 @@ func (cl *Client) run(ctx context.Context, run *running) {
 				UserAction: status.UserActionRelogin,
 			})
 		}
-		return
+		return nil, nil
 	}
 	cl.mu.Lock()
 	run.account = account
 	cl.mu.Unlock()
 	cl.inbound.resume()
-	account.Run(ctx)
-	cl.c.work.Go(end) // which may have to wait for the OAuth address
+	return account, end
 }
 
 // Disconnect implements bridgev2.NetworkAPI. It waits for the session to be closed in good order, but not longer than disconnectTimeout.

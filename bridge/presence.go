@@ -2,8 +2,7 @@ package bridge
 
 import (
 	"context"
-	"encoding/binary"
-	"hash/maphash"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,9 +21,9 @@ type presence struct {
 	own ownPresence
 
 	mu       sync.Mutex
-	contacts map[string]wire.Aggregate // by bare JID
-	online   bool                      // a session is up
-	fading   *time.Timer               // runs until what is stale is dropped
+	contacts presenceBook
+	online   bool        // a session is up
+	fading   *time.Timer // runs until what is stale is dropped
 }
 
 const (
@@ -35,53 +34,31 @@ const (
 	maxPresences = 10_000
 )
 
-func newPresence(cl *Client) *presence { return &presence{cl: cl} }
+func newPresence(cl *Client) *presence {
+	return &presence{cl: cl, contacts: presenceBook{domain: strings.ToLower(cl.c.Config.Domain)}}
+}
 
 // received takes the presence of one resource of a contact. What changes nothing ends here.
 func (p *presence) received(ev xmppside.PresenceUpdate) {
 	who := bareID(ev.From)
 	p.mu.Lock()
-	aggregate, known := p.contacts[who]
-	if !known && (!ev.Available || len(p.contacts) >= maxPresences) {
-		p.mu.Unlock()
-		return
+	aggregate := p.contacts.get(who)
+	if aggregate == nil {
+		if !ev.Available || len(p.contacts.list) >= maxPresences {
+			p.mu.Unlock()
+			return
+		}
+		aggregate = p.contacts.open(who)
 	}
-	changed := aggregate.Update(resourceKey(ev.From.Resourcepart()), ev.State)
+	changed := aggregate.Update(ev.From.Resourcepart(), ev.State)
 	state := aggregate.State()
-	p.keep(who, aggregate)
+	if isPlainOffline(aggregate) {
+		p.contacts.remove(who)
+	}
 	p.mu.Unlock()
 	if changed {
 		p.tell(who, state)
 	}
-}
-
-// resourceSeed is for resourceKey; it need not outlive the process.
-var resourceSeed = maphash.MakeSeed()
-
-// resourceKey stands for the name of a resource, which is only compared: a name is a GUID of 36 bytes, and there are half a million of them. The empty name, which has a meaning of
-// its own, stays.
-func resourceKey(name string) string {
-	if len(name) <= 8 {
-		return name
-	}
-	var key [8]byte
-	binary.NativeEndian.PutUint64(key[:], maphash.String(resourceSeed, name))
-	return string(key[:])
-}
-
-// keep stores a contact's presence, or forgets one that is plain offline. The caller holds the lock.
-func (p *presence) keep(who string, aggregate wire.Aggregate) {
-	if aggregate.State() == (wire.State{}) && aggregate.Resources() == 0 {
-		delete(p.contacts, who)
-		if len(p.contacts) == 0 {
-			p.contacts = nil
-		}
-		return
-	}
-	if p.contacts == nil {
-		p.contacts = map[string]wire.Aggregate{}
-	}
-	p.contacts[who] = aggregate
 }
 
 // tell passes a change on to Matrix.
@@ -93,8 +70,10 @@ func (p *presence) tell(who string, state wire.State) {
 func (p *presence) of(who string) wire.State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	aggregate := p.contacts[who]
-	return aggregate.State()
+	if aggregate := p.contacts.get(who); aggregate != nil {
+		return aggregate.State()
+	}
+	return wire.State{}
 }
 
 // show repeats a contact's presence for a ghost that has just come into being.
@@ -107,8 +86,8 @@ func (p *presence) show(who string) {
 // forget drops what is known of somebody who is no contact any more.
 func (p *presence) forget(who string) {
 	p.mu.Lock()
-	_, known := p.contacts[who]
-	delete(p.contacts, who)
+	known := p.contacts.get(who) != nil
+	p.contacts.remove(who)
 	p.mu.Unlock()
 	if known {
 		p.tell(who, wire.State{})
@@ -141,10 +120,7 @@ func (p *presence) onState(ev xmppside.StateEvent) {
 }
 
 func (p *presence) markStale() {
-	for who, aggregate := range p.contacts {
-		aggregate.MarkStale()
-		p.contacts[who] = aggregate
-	}
+	p.contacts.each(func(_ string, aggregate *wire.Aggregate) { aggregate.MarkStale() })
 }
 
 func (p *presence) stopFading() {
@@ -157,7 +133,7 @@ func (p *presence) stopFading() {
 // fade drops what is stale after a time. The caller holds the lock.
 func (p *presence) fade(after time.Duration) {
 	p.stopFading()
-	if len(p.contacts) == 0 {
+	if len(p.contacts.list) == 0 {
 		return
 	}
 	p.fading = time.AfterFunc(after, p.expire)
@@ -168,12 +144,12 @@ func (p *presence) expire() {
 	gone := map[string]wire.State{}
 	p.mu.Lock()
 	p.fading = nil
-	for who, aggregate := range p.contacts {
+	p.contacts.each(func(who string, aggregate *wire.Aggregate) {
 		if aggregate.Expire() {
 			gone[who] = aggregate.State()
 		}
-		p.keep(who, aggregate)
-	}
+	})
+	p.contacts.prune()
 	p.mu.Unlock()
 	for who, state := range gone {
 		p.tell(who, state)
@@ -189,14 +165,13 @@ func (p *presence) restore(ctx context.Context) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.contacts != nil {
+	if len(p.contacts.list) > 0 {
 		return
 	}
 	for _, row := range rows {
-		var aggregate wire.Aggregate
+		aggregate := p.contacts.open(row.JID)
 		aggregate.Update("", stateFromRow(row))
 		aggregate.MarkStale()
-		p.keep(row.JID, aggregate)
 		p.cl.c.crowd.presence.remember(p.cl.id(), row.JID, aggregate.State())
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 // quietClient is a client whose presences go nowhere.
 func quietClient() *Client {
-	c := &Connector{Config: config.Config{Presence: config.Presence{ToMatrix: false}}}
+	c := &Connector{Config: config.Config{Domain: "messenger.live.com", Presence: config.Presence{ToMatrix: false}}}
 	cl := &Client{c: c, login: &bridgev2.UserLogin{UserLogin: &bridgedb.UserLogin{ID: "me@messenger.live.com"}}}
 	cl.presence = newPresence(cl)
 	return cl

@@ -20,24 +20,30 @@ const (
 
 var errRoster = errors.New("the contact list did not come in time")
 
-// attempt connects, signs in, and stays until the session ends.
-func (a *Account) attempt(ctx context.Context) ended {
+// attempt connects, signs in, and stays until the session ends; e takes how it did.
+func (a *Account) attempt(ctx context.Context, e *ended) {
 	// Handshakes and certificates need a deep stack, a session that waits for stanzas does not: so they have a goroutine
 	// of their own, and its stack ends with it.
-	var stream *session.Stream
-	var host string
-	var failed *session.Failure
+	in := new(entry)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		stream, host, failed = a.enter(ctx)
+		in.stream, in.host, in.failed = a.enter(ctx)
 	}()
 	<-done
-	if failed != nil {
-		return ended{failure: failed}
+	if in.failed != nil {
+		e.failure = in.failed
+		return
 	}
-	a.lastHost = host
-	return a.live(ctx, stream, host)
+	a.lastHost = in.host
+	a.live(ctx, in.stream, in.host, e)
+}
+
+// entry is what came of the way in.
+type entry struct {
+	stream *session.Stream
+	host   string
+	failed *session.Failure
 }
 
 // enter gets a token and a signed-in stream.
@@ -73,7 +79,24 @@ func (a *Account) getToken(ctx context.Context) (string, *session.Failure) {
 }
 
 // live runs a signed-in stream to its end.
-func (a *Account) live(ctx context.Context, stream *session.Stream, host string) ended {
+func (a *Account) live(ctx context.Context, stream *session.Stream, host string, e *ended) {
+	in := a.settle(ctx, stream, host)
+	e.failure = stream.Run(ctx, in)
+	in.stop()
+	a.mu.Lock()
+	a.stream, a.session = nil, nil
+	a.mu.Unlock()
+	e.session, e.suspect = in.session.id, stream.Suspect()
+	if !in.online.IsZero() {
+		e.online = max(1, time.Since(in.online))
+	}
+	if e.failure.Cause == session.Redirected {
+		a.redirected(e.failure, e)
+	}
+}
+
+// settle makes a stream a session and asks for what comes first.
+func (a *Account) settle(ctx context.Context, stream *session.Stream, host string) *inbound {
 	s := &Session{id: a.service.lastID.Add(1), stream: stream}
 	a.mu.Lock()
 	a.stream = stream
@@ -82,19 +105,7 @@ func (a *Account) live(ctx context.Context, stream *session.Stream, host string)
 	if err := in.begin(ctx, host); err != nil {
 		stream.Fail(&session.Failure{Cause: session.Refused, Err: err})
 	}
-	failed := stream.Run(ctx, in)
-	in.stop()
-	a.mu.Lock()
-	a.stream, a.session = nil, nil
-	a.mu.Unlock()
-	e := ended{failure: failed, session: s.id, suspect: stream.Suspect()}
-	if !in.online.IsZero() {
-		e.online = max(1, time.Since(in.online))
-	}
-	if failed.Cause == session.Redirected {
-		a.redirected(failed, &e)
-	}
-	return e
+	return in
 }
 
 // redirected is for a redirect in the running session: its target is where the next attempt starts.

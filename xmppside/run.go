@@ -20,16 +20,19 @@ func (a *Account) Run(ctx context.Context) {
 	a.mu.Unlock()
 	leave := a.service.enter(a)
 	defer leave()
+	// The frame of this function lies beneath a session that may wait for days, so it is kept small.
+	stay := new(ended)
 	for ctx.Err() == nil {
-		a.tell(ctx, StateEvent{State: Connecting, Problem: a.problem})
-		stay := a.attempt(ctx)
+		a.tell(ctx, &StateEvent{State: Connecting, Problem: a.problem})
+		*stay = ended{}
+		a.attempt(ctx, stay)
 		if ctx.Err() != nil {
 			break
 		}
 		a.rest(ctx, stay)
 	}
 	// The Handler learns of the end although the context has ended.
-	a.tell(context.WithoutCancel(ctx), StateEvent{State: Stopped})
+	a.tell(context.WithoutCancel(ctx), &StateEvent{State: Stopped})
 }
 
 // ended is how an attempt, or the session that came of it, ended.
@@ -41,7 +44,7 @@ type ended struct {
 }
 
 // rest does what the rules say about a failure, and returns when the next attempt is due.
-func (a *Account) rest(ctx context.Context, e ended) {
+func (a *Account) rest(ctx context.Context, e *ended) {
 	if e.online > 0 {
 		a.history.forget(untilSignedIn)
 	}
@@ -79,10 +82,10 @@ func (a *Account) rest(ctx context.Context, e ended) {
 		}
 	case Login:
 		ev.State = SignedOut
-		a.idle(ctx, ev)
+		a.idle(ctx, &ev)
 		return
 	case TellUser, TellAdmin:
-		a.idle(ctx, ev)
+		a.idle(ctx, &ev)
 		return
 	case Follow:
 		if a.failures > 1 { // the first redirect at once, those after it without haste
@@ -94,7 +97,7 @@ func (a *Account) rest(ctx context.Context, e ended) {
 		pause = wait(a.failures)
 	}
 	ev.Next = time.Now().Add(pause)
-	a.tell(ctx, ev)
+	a.tell(ctx, &ev)
 	a.pause(ctx, pause)
 	a.again(code)
 }
@@ -113,7 +116,7 @@ func (a *Account) pause(ctx context.Context, d time.Duration) {
 }
 
 // idle waits until somebody asks for a new attempt.
-func (a *Account) idle(ctx context.Context, ev StateEvent) {
+func (a *Account) idle(ctx context.Context, ev *StateEvent) {
 	a.tell(ctx, ev)
 	select {
 	case <-a.kick:
@@ -138,8 +141,10 @@ func (a *Account) again(code Code) {
 }
 
 // tell reports a state when no session depends on the report.
-func (a *Account) tell(ctx context.Context, ev StateEvent) {
-	if err := a.setState(ctx, ev); err != nil && ctx.Err() == nil {
+//
+//go:noinline
+func (a *Account) tell(ctx context.Context, ev *StateEvent) {
+	if err := a.setState(ctx, *ev); err != nil && ctx.Err() == nil {
 		a.cfg.Log.Error().Err(err).Str("state", string(ev.State)).Msg("The account's state could not be stored")
 	}
 }

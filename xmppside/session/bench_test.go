@@ -78,13 +78,10 @@ func (sinkConn) Close() error                     { return nil }
 func BenchmarkSend(b *testing.B) {
 	b.ReportAllocs()
 	s := &Stream{
-		conn: newConn(sinkConn{}, 1, time.Minute), raw: sinkConn{}, queue: make(chan outgoing, queueLength), nudge: make(chan struct{}, 1),
+		conn: newConn(sinkConn{}, 1, time.Minute), raw: sinkConn{},
 		closer: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.opts.defaults()
-	s.latest.ready = make(chan struct{}, 1)
-	s.written.Add(1)
-	go s.write()
 	ids := make([]string, 1024)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%032x", i)

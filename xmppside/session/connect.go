@@ -61,8 +61,7 @@ func Connect(ctx context.Context, raw net.Conn, opts Options) (*Stream, error) {
 		_ = raw.Close() // the failure that matters is in err
 		return nil, failure(Lost, err)
 	}
-	s.written.Add(1)
-	go s.write()
+	s.startKeepalive()
 	return s, nil
 }
 
@@ -103,11 +102,9 @@ func (n *negotiation) connect(ctx context.Context, raw net.Conn) (*Stream, error
 	n.conn.setIdleDeadline(time.Time{})
 	s := &Stream{
 		opts: n.opts, conn: n.conn, raw: raw, in: n.in, jid: address,
-		bare:  strings.ToLower(address.Bare().String()),
-		queue: make(chan outgoing, queueLength), nudge: make(chan struct{}, 1),
+		bare:   strings.ToLower(address.Bare().String()),
 		closer: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.latest.ready = make(chan struct{}, 1)
 	return s, nil
 }
 

@@ -25,7 +25,9 @@ func (c *textConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (*textConn) SetReadDeadline(time.Time) error { return nil }
+func (*textConn) SetReadDeadline(time.Time) error  { return nil }
+func (*textConn) SetWriteDeadline(time.Time) error { return nil }
+func (*textConn) Write(p []byte) (int, error)      { return len(p), nil }
 
 // fuzzHandler decodes everything and checks what it is given.
 type fuzzHandler struct{ t *testing.T }
@@ -67,10 +69,12 @@ func FuzzStreamReader(f *testing.F) {
 			conn := newConn(&textConn{text: text, piece: piece}, 32<<10, time.Hour)
 			in, _, err := newXMLReader(conn)
 			if err == nil {
-				s := &Stream{conn: conn, in: in, queue: make(chan outgoing, 1<<12), done: make(chan struct{}), closer: make(chan struct{})}
+				s := &Stream{conn: conn, in: in, done: make(chan struct{}), closer: make(chan struct{})}
 				s.opts.defaults()
 				s.opts.Domain = domain
 				err = s.read(t.Context(), fuzzHandler{t})
+				s.out.end()
+				s.written.Wait()
 			}
 			failed := readFailure(err)
 			if failed == nil || failed.Cause == "" || len(failed.Text) > maxText || strings.ContainsAny(failed.Text, "\n\x1b") {

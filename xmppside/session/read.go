@@ -12,31 +12,36 @@ const nsPing = "urn:xmpp:ping"
 // unavailable is the answer to what nobody handles.
 const unavailable = "service-unavailable"
 
-// read is the reader: it hands on stanza after stanza until something ends the stream.
+// read is the reader: it hands on stanza after stanza until something ends the stream. Its frame lies beneath the wait
+// for the next one and is kept small.
 func (s *Stream) read(ctx context.Context, h Handler) error {
 	for {
 		if err := s.conn.Wait(); err != nil {
 			return err
 		}
-		start, err := s.in.next()
-		if err != nil {
+		if err := s.readOne(ctx, h); err != nil {
 			return err
 		}
-		switch {
-		case isStreamError(start.Name):
-			return s.in.streamError(start)
-		case start.Name.Space != nsClient:
-			err = s.in.skip() // unknown elements are ignored (messenger-protocol.md 2.3)
-		case start.Name.Local == "iq":
-			err = s.readIQ(ctx, h, start)
-		case start.Name.Local == "message", start.Name.Local == "presence":
-			err = s.handle(func(stanza *Stanza) error { return h.HandleStanza(ctx, stanza) }, start)
-		default:
-			err = s.in.skip()
-		}
-		if err != nil {
-			return err
-		}
+	}
+}
+
+// readOne reads one stanza and hands it on.
+func (s *Stream) readOne(ctx context.Context, h Handler) error {
+	start, err := s.in.next()
+	if err != nil {
+		return err
+	}
+	switch {
+	case isStreamError(start.Name):
+		return s.in.streamError(start)
+	case start.Name.Space != nsClient:
+		return s.in.skip() // unknown elements are ignored (messenger-protocol.md 2.3)
+	case start.Name.Local == "iq":
+		return s.readIQ(ctx, h, start)
+	case start.Name.Local == "message", start.Name.Local == "presence":
+		return s.handle(func(stanza *Stanza) error { return h.HandleStanza(ctx, stanza) }, start)
+	default:
+		return s.in.skip()
 	}
 }
 

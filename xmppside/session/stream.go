@@ -35,9 +35,7 @@ type Stream struct {
 	jid    jid.JID
 	bare   string // own bare JID in lower case
 	table  table
-	queue  chan outgoing
-	latest latest
-	nudge  chan struct{} // asks the writer for a ping now
+	out    outbound
 	closer chan struct{} // closed by Close
 	once   sync.Once
 
@@ -56,6 +54,8 @@ type outgoing struct {
 	message string
 	// mark takes what suspect is when this element is written; nil if nobody wants to know.
 	mark *atomic.Pointer[string]
+	// ping says that it is the keepalive's.
+	ping bool
 }
 
 // failOnce keeps the first failure: later ones are its consequences.
@@ -140,31 +140,21 @@ func (s *Stream) enqueue(ctx context.Context, o outgoing) error {
 		return ctx.Err()
 	default:
 	}
-	select {
-	case s.queue <- o:
-		return nil
-	case <-s.done:
-		return ErrEnded
-	case <-s.closer:
-		return ErrEnded
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		room, err := s.offer(o)
+		if room == nil {
+			return err
+		}
+		select {
+		case <-room:
+		case <-s.done:
+			return ErrEnded
+		case <-s.closer:
+			return ErrEnded
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-}
-
-// latest is a stanza of which only the newest matters.
-type latest struct {
-	mu     sync.Mutex
-	stanza []byte
-	ready  chan struct{}
-}
-
-func (l *latest) take() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	stanza := l.stanza
-	l.stanza = nil
-	return stanza
 }
 
 // Replace sends a stanza that makes the ones given to Replace before meaningless (the own presence); of those that have
@@ -173,13 +163,10 @@ func (s *Stream) Replace(stanza []byte) error {
 	if len(stanza) > s.opts.MaxStanza {
 		return ErrTooLong
 	}
-	s.latest.mu.Lock()
-	s.latest.stanza = stanza
-	s.latest.mu.Unlock()
-	select {
-	case s.latest.ready <- struct{}{}:
-	default:
-	}
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	s.out.latest = stanza
+	s.startWriter()
 	return nil
 }
 
@@ -189,15 +176,13 @@ func (s *Stream) Fail(f *Failure) { s.end(f) }
 // Close ends the stream in order: what is queued is still written, then the closing tag; what the service sends until
 // its own closing tag, or CloseTimeout, is still handled. It does not wait for the end.
 func (s *Stream) Close() {
-	s.once.Do(func() { close(s.closer) })
-}
-
-// Nudge makes the stream prove that it is alive, by a ping right now.
-func (s *Stream) Nudge() {
-	select {
-	case s.nudge <- struct{}{}:
-	default:
-	}
+	s.once.Do(func() {
+		close(s.closer)
+		s.out.mu.Lock()
+		defer s.out.mu.Unlock()
+		s.out.closing = true
+		s.startWriter()
+	})
 }
 
 // Run reads until the stream ends, and returns why, never nil. All goroutines of the stream have ended then.
@@ -231,6 +216,7 @@ func (s *Stream) end(f *Failure) {
 	}
 	s.fail.set(f)
 	s.table.endOnce.Do(func() { close(s.done) })
+	s.out.end()
 	_ = conn.Close() // the failure that matters is recorded
 }
 

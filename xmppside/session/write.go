@@ -1,113 +1,106 @@
 package session
 
 import (
-	"errors"
-	"math/rand/v2"
+	"sync"
 	"time"
 )
 
 const closingTag = "</stream:stream>"
 
-var errNoAnswer = errors.New("a ping was not answered in time")
+// outbound is what waits to be written. A goroutine writes while there is something to write: an idle stream has ten
+// thousand neighbours, and needs no second stack.
+type outbound struct {
+	mu      sync.Mutex
+	queue   []outgoing
+	latest  []byte        // a stanza of which only the newest matters
+	room    chan struct{} // closed when there is room in the queue; nil while nobody waits for it
+	writing bool          // the writer runs, or has given up
+	closing bool          // what is queued and the closing tag are the last to be written
+	ended   bool          // nothing is written any more
+	alive   keepalive
+}
 
-// write is the writer. It owns the writing side of the connection and the keepalive: after a time without having
-// written, or without having read, a ping (messenger-protocol.md 5.4). Any answer to it means life; none in time means
-// that the connection is dead.
+// offer puts an element into the queue, or says what to wait for.
+func (s *Stream) offer(o outgoing) (room <-chan struct{}, err error) {
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	switch {
+	case s.out.closing || s.out.ended:
+		return nil, ErrEnded
+	case len(s.out.queue) < queueLength:
+		s.out.queue = append(s.out.queue, o)
+		s.startWriter()
+		return nil, nil
+	case s.out.room == nil:
+		s.out.room = make(chan struct{})
+	}
+	return s.out.room, nil
+}
+
+// startWriter makes sure that the writer runs. The lock is held.
+func (s *Stream) startWriter() {
+	if s.out.writing || s.out.ended {
+		return
+	}
+	s.out.writing = true
+	s.written.Add(1)
+	go s.write()
+}
+
+// next takes the next element out. Without one the writer ends, after the closing tag if it is time for that.
+func (s *Stream) next() (o outgoing, ok, closing bool) {
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	switch {
+	case s.out.ended:
+		return o, false, false
+	case s.out.closing:
+		return o, false, true
+	case s.out.latest != nil:
+		o.data, s.out.latest = s.out.latest, nil
+		return o, true, false
+	case len(s.out.queue) > 0:
+		return s.out.take(), true, false
+	}
+	s.out.writing = false
+	return o, false, false
+}
+
+// take takes the oldest element of the queue. The lock is held.
+func (q *outbound) take() outgoing {
+	o := q.queue[0]
+	q.queue[0] = outgoing{}
+	if q.queue = q.queue[1:]; len(q.queue) == 0 {
+		q.queue = nil // an idle stream keeps no room for a queue
+	}
+	if q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
+	return o
+}
+
+// end lets nothing begin any more.
+func (q *outbound) end() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ended = true
+	q.alive.stop()
+}
+
+// write is the writer. It owns the writing side of the connection while it runs.
 func (s *Stream) write() {
 	defer s.written.Done()
-	k := newKeeper(s.opts.Keepalive)
-	timer := time.NewTimer(k.interval)
-	defer timer.Stop()
-	pong := make(chan struct{}, 1)
-	var pingID string
-	var pinged time.Time
-	defer func() {
-		if pingID != "" {
-			s.table.drop(pingID)
-		}
-	}()
-	ping := func() bool {
-		if pingID != "" {
-			return true // one is under way
-		}
-		id, err := s.table.add(&request{
-			to:       s.opts.Domain,
-			answered: func(bool, []byte) error { pong <- struct{}{}; return nil },
-			ended:    func() {},
-		})
-		if err != nil {
-			return !errors.Is(err, ErrEnded)
-		}
-		pingID, pinged = id, time.Now()
-		k.wrote(pinged)
-		return s.put(outgoing{data: appendIQ("get", id, s.opts.Domain, []byte(pingPayload))})
-	}
 	for {
-		select {
-		case <-s.done:
-			return
-		case <-s.closer:
+		o, ok, closing := s.next()
+		switch {
+		case closing:
 			s.finish()
 			return
-		case <-s.latest.ready:
-			if !s.putLatest() {
-				return
-			}
-			k.wrote(time.Now())
-			continue
-		case o := <-s.queue:
-			if !s.putLatest() || !s.put(o) {
-				return
-			}
-			k.wrote(time.Now())
-			continue // the timer finds out by itself
-		case <-pong:
-			pingID = ""
-			k.renew(s.opts.Keepalive)
-		case <-s.nudge:
-			if !ping() {
-				return
-			}
-		case <-timer.C:
-			if pingID != "" && time.Since(pinged) >= s.opts.PingTimeout {
-				s.end(&Failure{Cause: Unanswered, Err: errNoAnswer})
-				return
-			}
-			if pingID == "" && k.due(time.Now(), s.conn.SinceReceived()) <= 0 && !ping() {
-				return
-			}
-		}
-		if pingID != "" {
-			timer.Reset(max(time.Millisecond, s.opts.PingTimeout-time.Since(pinged)))
-		} else {
-			timer.Reset(max(time.Millisecond, k.due(time.Now(), s.conn.SinceReceived())))
+		case !ok || !s.put(o):
+			return
 		}
 	}
-}
-
-// keeper says when a ping is due.
-type keeper struct {
-	interval time.Duration
-	last     time.Time // last write
-}
-
-func newKeeper(interval time.Duration) *keeper {
-	k := &keeper{last: time.Now()}
-	k.renew(interval)
-	return k
-}
-
-// renew picks the next interval: up to a fifth less than the setting, so that sessions that began together do not stay
-// together.
-func (k *keeper) renew(interval time.Duration) {
-	k.interval = interval - rand.N(interval/5+1)
-}
-
-func (k *keeper) wrote(now time.Time) { k.last = now }
-
-// due is how long it is until the next ping.
-func (k *keeper) due(now time.Time, quiet time.Duration) time.Duration {
-	return k.interval - max(now.Sub(k.last), quiet)
 }
 
 // put writes one element: one write, one TLS record. It says whether the stream goes on.
@@ -118,6 +111,7 @@ func (s *Stream) put(o outgoing) bool {
 		_, err = s.conn.Write(o.data)
 	}
 	if err == nil {
+		s.wrote(o)
 		return true
 	}
 	if isTimeout(err) {
@@ -134,11 +128,6 @@ func (s *Stream) put(o outgoing) bool {
 		s.end(&Failure{Cause: Lost, Err: err})
 	}
 	return false
-}
-
-func (s *Stream) putLatest() bool {
-	stanza := s.latest.take()
-	return stanza == nil || s.put(outgoing{data: stanza})
 }
 
 // note keeps the book on messages, before the write: a service may end the stream while the write is still returning.
@@ -158,16 +147,24 @@ func (s *Stream) finish() {
 	deadline := time.Now().Add(s.opts.CloseTimeout)
 	_ = s.conn.SetWriteDeadline(deadline)
 	for {
-		select {
-		case o := <-s.queue:
-			s.note(o)
-			if _, err := s.conn.Write(o.data); err != nil {
-				return
-			}
-			continue
-		default:
+		o, ok := s.last()
+		if !ok {
+			break
 		}
-		break
+		s.note(o)
+		if _, err := s.conn.Write(o.data); err != nil {
+			return
+		}
 	}
 	_, _ = s.conn.Write([]byte(closingTag)) // nothing depends on it any more
+}
+
+// last takes what was queued before the end.
+func (s *Stream) last() (outgoing, bool) {
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	if len(s.out.queue) == 0 {
+		return outgoing{}, false
+	}
+	return s.out.take(), true
 }
