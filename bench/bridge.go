@@ -96,12 +96,6 @@ func (in *installation) write() error {
 	return os.WriteFile(in.file("config.yaml"), text, 0o600)
 }
 
-// set changes a key of the network section and writes the file.
-func (in *installation) set(key string, value any) error {
-	in.config["network"].(section)[key] = value
-	return in.write()
-}
-
 func (in *installation) close() {
 	if in != nil && in.hs != nil {
 		in.hs.Close()

@@ -26,6 +26,9 @@ func contactJID(i int) string { return fmt.Sprintf("c%015x@%s", i+1, serviceDoma
 // contact is the k-th person on the list of an account.
 func (c crowd) contact(user, k int) int { return (user*c.Contacts + k) % c.Pool }
 
+func userName(i int) string    { return fmt.Sprintf("User %d", i) }
+func contactName(i int) string { return fmt.Sprintf("Contact number %d", i) }
+
 func userToken(i int) string     { return fmt.Sprintf("EwAoAwAAbenchTOKEN%08d+/AAAA==", i) }
 func userLocalpart(i int) string { return fmt.Sprintf("user%05d", i) }
 func userMXID(i int) string      { return "@" + userLocalpart(i) + ":" + matrixDomain }

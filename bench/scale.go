@@ -41,10 +41,10 @@ func (b *bench) scale(n int, last bool) (err error) {
 		return err
 	}
 	s.setup.Listen = s.service.Addr
-	if s.in, err = install(dir, section{"address": s.service.Addr, "tls": section{"ca_file": s.setup.CAFile}, "connects_per_second": 1000}); err != nil {
+	if s.in, err = install(dir, section{"address": s.service.Addr, "tls": section{"ca_file": s.setup.CAFile}, "connects_per_second": b.connects}); err != nil {
 		return err
 	}
-	if err = s.firstTime(); err != nil {
+	if err = s.prepare(); err != nil {
 		return err
 	}
 	if err = s.start(last && b.wants("start")); err != nil {
@@ -76,15 +76,15 @@ func (s *stage) close() {
 	s.in.close()
 }
 
-// firstTime starts the bridge without anybody, for its tables and for what it takes by itself, and then with everybody, so that it knows their contacts.
-func (s *stage) firstTime() (err error) {
-	if s.bridge, err = s.in.run(s.b.bridge); err != nil {
-		return err
-	}
-	if err = s.bridge.up(); err != nil {
-		return err
-	}
+// prepare starts the bridge without anybody, for what it takes by itself, and then writes the sign-ins.
+func (s *stage) prepare() (err error) {
 	if s.b.idle == 0 {
+		if s.bridge, err = s.in.run(s.b.bridge); err != nil {
+			return err
+		}
+		if err = s.bridge.up(); err != nil {
+			return err
+		}
 		if err = quiet(s.bridge.pid(), time.Minute); err != nil {
 			return err
 		}
@@ -92,31 +92,15 @@ func (s *stage) firstTime() (err error) {
 			return err
 		}
 		s.b.add(row{what: "resident, nobody signed in", measured: mib(float64(s.b.idle))})
-	}
-	if err = s.bridge.stop(); err != nil {
-		return err
+		if err = s.bridge.stop(); err != nil {
+			return err
+		}
 	}
 	s.b.say("writing %d sign-ins into the database", s.n)
-	if err = s.in.seed(s.setup.Crowd); err != nil {
-		return err
-	}
-	if s.bridge, err = s.in.run(s.b.bridge); err != nil {
-		return err
-	}
-	if err = s.bridge.online(s.n, s.b.signInTimeout(s.n)); err != nil {
-		return err
-	}
-	s.b.say("everybody has been signed in for the first time")
-	if err = quiet(s.bridge.pid(), 5*time.Minute); err != nil {
-		return err
-	}
-	if err = s.bridge.stop(); err != nil {
-		return err
-	}
-	return s.in.set("connects_per_second", s.b.connects)
+	return s.in.seed(s.setup.Crowd)
 }
 
-// start starts the bridge again, with everybody signed in before, and waits for the sessions.
+// start starts the bridge with everybody and waits for the sessions.
 func (s *stage) start(report bool) (err error) {
 	known, err := s.attempts()
 	if err != nil {

@@ -16,10 +16,10 @@ import (
 	"matrix-messenger/database"
 )
 
-// seed writes the accounts' sign-ins into a bridge's database, as if everybody had signed in before. The bridge must have made its tables, and must not run.
+// seed writes the accounts' sign-ins into a bridge's database, and their contacts, as if everybody had signed in before. The bridge must not run.
 func (in *installation) seed(c crowd) error {
 	ctx := context.Background()
-	db, err := dbutil.NewWithDialect(in.databaseURI(), "sqlite3-fk-wal")
+	db, err := dbutil.NewWithDialect(in.databaseURI()+"&_stmt_cache_size=64", "sqlite3-fk-wal")
 	if err != nil {
 		return err
 	}
@@ -58,13 +58,30 @@ func (in *installation) seedInto(ctx context.Context, db *dbutil.Database, frame
 			if in.config["network"] == nil {
 				continue
 			}
-			_, err := ours.Credential.Put(ctx, database.Credential{
-				LoginID: userJID(i), AccessToken: userToken(i), RefreshToken: "refresh-" + userToken(i), ExpiresAt: time.Now().Add(24 * time.Hour),
-			})
-			if err != nil {
+			if err := seedLogin(ctx, ours, c, i); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// seedLogin writes what the bridge itself keeps of an account.
+func seedLogin(ctx context.Context, ours *database.Database, c crowd, i int) error {
+	_, err := ours.Credential.Put(ctx, database.Credential{
+		LoginID: userJID(i), AccessToken: userToken(i), RefreshToken: "refresh-" + userToken(i), ExpiresAt: time.Now().Add(24 * time.Hour),
+	})
+	if err != nil {
+		return err
+	}
+	roster := make([]database.RosterItem, c.Contacts)
+	for k := range roster {
+		who := c.contact(i, k)
+		roster[k] = database.RosterItem{JID: contactJID(who), JIDAsSent: contactJID(who), Name: contactName(who), Subscription: "both"}
+	}
+	if _, err = ours.Contact.ReplaceRoster(ctx, userJID(i), roster); err != nil {
+		return err
+	}
+	_, _, err = ours.Contact.Update(ctx, userJID(i), userJID(i), func(own *database.Contact) { own.VCardName = userName(i) })
+	return err
 }

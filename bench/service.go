@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -79,11 +78,11 @@ func (h *host) start(setup serviceSetup) (string, error) {
 	}
 	for i := range setup.Crowd.Pool {
 		cfg.Accounts = append(cfg.Accounts, messengerd.AccountConfig{
-			JID: contactJID(i), Name: fmt.Sprintf("Contact number %d", i), Contact: true, Presence: presence,
+			JID: contactJID(i), Name: contactName(i), Contact: true, Presence: presence,
 		})
 	}
 	for i := range setup.Crowd.Sessions {
-		account := messengerd.AccountConfig{JID: userJID(i), Name: fmt.Sprintf("User %d", i)}
+		account := messengerd.AccountConfig{JID: userJID(i), Name: userName(i)}
 		for k := range setup.Crowd.Contacts {
 			account.Contacts = append(account.Contacts, messengerd.ContactConfig{Account: contactJID(setup.Crowd.contact(i, k))})
 		}

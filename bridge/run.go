@@ -28,6 +28,7 @@ func (m *Main) Run() {
 		}
 	}()
 	m.PreInit()
+	tuneDatabase(&m.Config.Database)
 	m.Init()
 	m.Start()
 	status := m.WaitForInterrupt()
