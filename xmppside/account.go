@@ -67,6 +67,7 @@ type Account struct {
 	failures   int // since the account was last stable
 	token      string
 	refused    string
+	refusals   int // tokens refused one after the other
 	lastHost   string
 	noResource bool
 	problem    *Problem

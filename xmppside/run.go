@@ -68,6 +68,9 @@ func (a *Account) rest(ctx context.Context, e *ended) {
 	a.failures++
 	a.cfg.Log.Warn().Str("code", string(code)).Str("action", string(action)).Int("failures", a.failures).
 		Dur("online", e.online).Err(e.failure).Msg("Connection to the service ended")
+	if action != Refresh || e.online >= aWhile {
+		a.refusals = 0
+	}
 	ev := StateEvent{State: Waiting, Problem: a.problem, Attempt: a.failures, Session: e.session}
 	if malformed(e.failure) {
 		ev.Suspect = e.suspect
@@ -76,9 +79,10 @@ func (a *Account) rest(ctx context.Context, e *ended) {
 	switch action {
 	case Refresh:
 		a.refused = a.token
-		// A token that lived is renewed at once, however short its life is; a service that ends every stream right after its sign-in is not hurried.
-		if a.failures > 1 && e.online < aWhile {
-			pause = wait(a.failures - 1)
+		// A token that lived, or that ended while the service was away, is renewed at once; a service that refuses one after the other, or ends every
+		// stream right after its sign-in, is not hurried.
+		if a.refusals++; a.refusals > 1 {
+			pause = wait(a.refusals - 1)
 		}
 	case Login:
 		ev.State = SignedOut
@@ -132,6 +136,7 @@ func (a *Account) start() {
 	a.noResource = false
 	a.problem = nil
 	a.refused = ""
+	a.refusals = 0
 }
 
 func (a *Account) again(code Code) {
