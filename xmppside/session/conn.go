@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -43,12 +44,17 @@ type Conn struct {
 	idle       time.Time     // read deadline while nothing has begun; zero for none
 	deadlineMu sync.Mutex
 	final      bool // the read deadline belongs to the end of the stream
+	tls        *tlsBuffers
 	received   atomic.Int64
 	epoch      time.Time
 }
 
 func newConn(raw net.Conn, limit int, patience time.Duration) *Conn {
-	return &Conn{Conn: raw, buf: make([]byte, readBuffer), limit: limit, patience: patience, epoch: time.Now()}
+	c := &Conn{Conn: raw, buf: make([]byte, readBuffer), limit: limit, patience: patience, epoch: time.Now()}
+	if encrypted, ok := raw.(*tls.Conn); ok {
+		c.tls = buffersOf(encrypted)
+	}
+	return c
 }
 
 // ReadByte implements io.ByteReader.
@@ -109,8 +115,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // fill reads from the network, with the deadline that fits.
 func (c *Conn) fill() error {
-	if !c.inside && cap(c.tap) > idleTap {
-		c.tap = nil // ten thousand idle sessions hold no memory for stanzas
+	if !c.inside { // ten thousand idle sessions hold no memory for stanzas
+		if cap(c.tap) > idleTap {
+			c.tap = nil
+		}
+		c.tls.trim()
 	}
 	switch {
 	case c.inside && !c.watch:
