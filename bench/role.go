@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"sync"
-	"time"
 )
 
 // roleEnv names the part that a process of this program plays; without it, the one that measures.
@@ -114,18 +113,6 @@ func (r *role) kill() {
 	_ = r.cmd.Process.Kill() // gone already is fine too
 	<-r.exited
 	_, _ = r.ask.Close(), r.pipe.Close()
-}
-
-// stop lets the role end by itself, which it does when nobody can ask any more.
-func (r *role) stop() {
-	_ = r.ask.Close()
-	select {
-	case <-r.exited:
-	case <-time.After(10 * time.Second):
-		_ = r.cmd.Process.Kill()
-		<-r.exited
-	}
-	_ = r.pipe.Close()
 }
 
 // operations answer a role's questions.

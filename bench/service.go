@@ -27,7 +27,6 @@ type serviceSetup struct {
 type service struct {
 	*role
 	Addr string
-	log  *os.File
 }
 
 // startService returns when the service can be connected to.
