@@ -216,9 +216,14 @@ func (d *dialogue) gapTold(c *chat, run [2]int) bool {
 	return told
 }
 
-// failureTold tells whether an event has the status of one that failed.
+// tellPatience is how long a sender may have to wait, once nothing is queued any more, to be told: a goroutine of its own does it.
+const tellPatience = 20 * time.Second
+
+// failureTold waits until an event has the status of one that failed.
 func (d *dialogue) failureTold(c *chat, target id.EventID) bool {
-	return slices.ContainsFunc(d.w.s.Alice.Timeline(c.room), func(ev *homeserver.Event) bool {
+	ctx, cancel := context.WithTimeout(d.ctx, tellPatience)
+	defer cancel()
+	_, err := d.w.s.Alice.WaitEvent(ctx, c.room, func(ev *homeserver.Event) bool {
 		if ev.Type != event.BeeperMessageStatus.Type {
 			return false
 		}
@@ -226,4 +231,5 @@ func (d *dialogue) failureTold(c *chat, target id.EventID) bool {
 		return json.Unmarshal(ev.Content, &content) == nil && content.RelatesTo.EventID == target &&
 			(content.Status == event.MessageStatusFail || content.Status == event.MessageStatusRetriable)
 	})
+	return err == nil
 }
