@@ -36,7 +36,7 @@ func (t *table) pace() (p pace, err error) {
 	if err != nil {
 		return p, err
 	}
-	if p.floodIn, err = t.fromContacts("flood-in", each, 0); err != nil {
+	if p.floodIn, err = t.profiled("in", func() (arrivals, error) { return t.fromContacts("flood-in", each, 0) }); err != nil {
 		return p, err
 	}
 	between, err := cpuTime(t.pid)

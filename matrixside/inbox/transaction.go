@@ -13,6 +13,7 @@ import (
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/database"
 )
@@ -55,17 +56,23 @@ func parseTransaction(body []byte) (txn transaction, err error) {
 	return txn, nil
 }
 
-// rows makes the table's rows of the events. An event that lacks its ID or room, or whose ID cannot be stored, is left out:
+// rows makes the table's rows of the events. What the bridge's own users have sent comes back from the homeserver, and nobody handles it, except where it tells a room's state:
+// the rest is left out, for with it every message to Matrix would cost what one from Matrix does. An event that lacks its ID or room, or whose ID cannot be stored, is left out:
 // no homeserver sends one, and refusing it would make the homeserver repeat it for ever.
-func (txn transaction) rows(txnID string, now time.Time) (rows []database.MatrixEvent, unusable int) {
+func (txn transaction) rows(txnID string, now time.Time, own func(id.UserID) bool) (rows []database.MatrixEvent, unusable int) {
 	for _, raw := range txn.Events {
 		var head struct {
-			EventID string `json:"event_id"`
-			RoomID  string `json:"room_id"`
+			EventID  string    `json:"event_id"`
+			RoomID   string    `json:"room_id"`
+			Sender   id.UserID `json:"sender"`
+			StateKey *string   `json:"state_key"`
 		}
 		err := json.Unmarshal(raw, &head)
 		if err != nil || head.EventID == "" || head.RoomID == "" || strings.ContainsRune(head.EventID+head.RoomID, 0) {
 			unusable++
+			continue
+		}
+		if head.StateKey == nil && own(head.Sender) {
 			continue
 		}
 		rows = append(rows, database.MatrixEvent{EventID: head.EventID, RoomID: head.RoomID, TxnID: txnID, Body: raw, ReceivedAt: now})
@@ -108,7 +115,7 @@ func (in *Inbox) accept(ctx context.Context, txnID string, txn transaction) erro
 	if !in.started.Load() || in.isStopping() {
 		return errNotAccepting
 	}
-	rows, unusable := txn.rows(txnID, time.Now())
+	rows, unusable := txn.rows(txnID, time.Now(), in.isOwn)
 	if unusable > 0 {
 		in.cfg.Log.Error().Int("events", unusable).Str("transaction_id", txnID).Msg("Events without a usable ID or room were ignored")
 	}
@@ -128,6 +135,11 @@ func (in *Inbox) accept(ctx context.Context, txnID string, txn transaction) erro
 	}
 	in.handleEphemeral(txn.Ephemeral)
 	return nil
+}
+
+// isOwn tells the users whose events bridgev2 ignores: the bot and the ghosts.
+func (in *Inbox) isOwn(user id.UserID) bool {
+	return user == in.as.BotMXID() || in.cfg.Connector.Bridge.IsGhostMXID(user)
 }
 
 func (in *Inbox) wakeRooms(fresh []database.MatrixEvent) {

@@ -2,11 +2,13 @@ package inbox
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/database"
 )
@@ -22,7 +24,7 @@ func TestTheOldNamesOfATransactionsPartsAreKnown(t *testing.T) {
 	if err != nil || len(txn.Ephemeral) != 1 || len(txn.ToDevice) != 1 || txn.DeviceLists == nil || txn.KeyCounts["@a:b"]["DEV"].SignedCurve25519 != 5 {
 		t.Errorf("got %+v, %v", txn, err)
 	}
-	rows, unusable := txn.rows("7", time.UnixMilli(5))
+	rows, unusable := txn.rows("7", time.UnixMilli(5), nobody)
 	if unusable != 0 || len(rows) != 1 || rows[0].EventID != "$1" || rows[0].RoomID != "!a" || rows[0].TxnID != "7" ||
 		string(rows[0].Body) != `{"event_id":"$1","room_id":"!a","content":{"x":[1, 2]}}` {
 		t.Errorf("rows %+v, %d unusable", rows, unusable)
@@ -56,7 +58,7 @@ func FuzzTransaction(f *testing.F) {
 		if err != nil {
 			return
 		}
-		rows, unusable := txn.rows("1", time.Now())
+		rows, unusable := txn.rows("1", time.Now(), nobody)
 		if len(rows)+unusable != len(txn.Events) {
 			t.Errorf("%d rows and %d unusable of %d", len(rows), unusable, len(txn.Events))
 		}
@@ -69,4 +71,25 @@ func FuzzTransaction(f *testing.F) {
 			}
 		}
 	})
+}
+
+func nobody(id.UserID) bool { return false }
+
+func TestWhatTheBridgesOwnUsersSaidIsLeftOutButNotWhatTheyDidToTheRoom(t *testing.T) {
+	txn, err := parseTransaction([]byte(`{"events":[
+		{"event_id":"$1","room_id":"!r","sender":"@ghost:hs","type":"m.room.message"},
+		{"event_id":"$2","room_id":"!r","sender":"@ghost:hs","type":"m.room.member","state_key":"@ghost:hs"},
+		{"event_id":"$3","room_id":"!r","sender":"@alice:hs","type":"m.room.message"},
+		{"event_id":"$4","room_id":"!r","sender":"@ghost:hs","type":"m.room.topic","state_key":""}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, unusable := txn.rows("1", time.Now(), func(user id.UserID) bool { return user == "@ghost:hs" })
+	var kept []string
+	for _, row := range rows {
+		kept = append(kept, row.EventID)
+	}
+	if got := strings.Join(kept, " "); got != "$2 $3 $4" || unusable != 0 {
+		t.Errorf("kept %s, %d unusable", got, unusable)
+	}
 }
