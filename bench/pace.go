@@ -130,7 +130,7 @@ func (t *table) flood() error {
 			return 0, 0, err
 		}
 		took = got.Last.Sub(began)
-		if err = quiet(t.pid, time.Minute); err != nil {
+		if err = quiet(t.pid, t.b.logins, time.Minute); err != nil {
 			return 0, 0, err
 		}
 		return t.requests() - before, took, nil

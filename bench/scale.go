@@ -85,7 +85,7 @@ func (s *stage) prepare() (err error) {
 		if err = s.bridge.up(); err != nil {
 			return err
 		}
-		if err = quiet(s.bridge.pid(), time.Minute); err != nil {
+		if err = quiet(s.bridge.pid(), 0, time.Minute); err != nil {
 			return err
 		}
 		if s.b.idle, err = residentBytes(s.bridge.pid()); err != nil {
@@ -157,7 +157,7 @@ func (s *stage) memory() error {
 		return err
 	}
 	s.b.say("the contacts are coming online")
-	if err = quiet(s.bridge.pid(), 10*time.Minute); err != nil {
+	if err = quiet(s.bridge.pid(), s.n, 10*time.Minute); err != nil {
 		return err
 	}
 	online, err := s.settled("online", yardstick, "")
@@ -169,7 +169,7 @@ func (s *stage) memory() error {
 
 // settled reports the resident memory of a session after a while of nothing.
 func (s *stage) settled(presence string, yardstick float64, notes string) (float64, error) {
-	if err := quiet(s.bridge.pid(), 5*time.Minute); err != nil {
+	if err := quiet(s.bridge.pid(), s.n, 5*time.Minute); err != nil {
 		return 0, err
 	}
 	began, err := s.in.numbers()

@@ -10,7 +10,7 @@ import (
 
 // storm takes the service away from all sessions and brings it back. Meanwhile a door that shuts at once stands in its place and counts who knocks.
 func (s *stage) storm() error {
-	if err := quiet(s.bridge.pid(), 5*time.Minute); err != nil {
+	if err := quiet(s.bridge.pid(), s.n, 5*time.Minute); err != nil {
 		return err
 	}
 	before, err := residentBytes(s.bridge.pid())
@@ -60,7 +60,7 @@ func (s *stage) storm() error {
 
 // settledBytes is the resident memory after a while of nothing.
 func (s *stage) settledBytes() (int64, error) {
-	if err := quiet(s.bridge.pid(), 5*time.Minute); err != nil {
+	if err := quiet(s.bridge.pid(), s.n, 5*time.Minute); err != nil {
 		return 0, err
 	}
 	time.Sleep(s.b.settle)

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/xml"
+	"time"
 
 	"matrix-messenger/xmppside/xmltext"
 )
@@ -19,11 +20,18 @@ func (s *Stream) read(ctx context.Context, h Handler) error {
 		if err := s.conn.Wait(); err != nil {
 			return err
 		}
+		alone := s.conn.SinceReceived() > seldom
 		if err := s.readOne(ctx, h); err != nil {
 			return err
 		}
+		if alone {
+			s.in.rest()
+		}
 	}
 }
+
+// seldom is how long after the one before it a stanza has come that is not part of a conversation.
+const seldom = 2 * time.Second
 
 // readOne reads one stanza and hands it on.
 func (s *Stream) readOne(ctx context.Context, h Handler) error {

@@ -180,8 +180,15 @@ func (r *xmlReader) renew(raw *xml.Decoder) {
 	_, _ = r.dec.Token() // the header's tag, which is in memory
 }
 
+// rest gives the decoders back until the next element, which makes new ones: three kilobytes of a stream that may wait for
+// days. Only at an element's end.
+func (r *xmlReader) rest() { r.guard, r.dec = nil, nil }
+
 // next gives the start tag of the next element of the stream.
 func (r *xmlReader) next() (xml.StartElement, error) {
+	if r.dec == nil {
+		r.renew(nil)
+	}
 	token, err := r.dec.Token()
 	if err != nil {
 		return xml.StartElement{}, readFailure(err)
