@@ -77,6 +77,10 @@ staticcheck: $(TOOLS)/staticcheck
 tidy:
 	@for module in $(ALL_MODULES); do echo "== go mod tidy -diff $$module"; (cd $$module && go mod tidy -diff) || exit 1; done
 
+.PHONY: image
+image: ## the container image, with version and commit inside (docker)
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t matrix-messenger .
+
 .PHONY: image-test
 image-test: ## build the container image without a registry and run it (Debian, root, buildah, debootstrap)
 	@deploy/image-test
