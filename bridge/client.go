@@ -178,6 +178,7 @@ func (cl *Client) forget(ctx context.Context) {
 	if err := cl.c.db.DeleteLogin(ctx, cl.id()); err != nil {
 		cl.log.Err(err).Msg("The login's data could not be removed")
 	}
+	cl.c.forgetChats(cl.login.ID, cl.login.SpaceRoom)
 	cl.c.mu.Lock()
 	if cl.c.clients[cl.login.ID] == cl {
 		delete(cl.c.clients, cl.login.ID)

@@ -43,6 +43,7 @@ type Connector struct {
 	oauth    *oauth.Client                // nil when no client ID is configured
 	callback atomic.Pointer[http.Handler] // nil unless the browser comes back to us
 
+	leaving sync.Mutex    // held while chats of somebody who logged out are forgotten
 	telling sync.Mutex    // held while senders are told
 	untold  chan struct{} // holds something when senders are to be told how a message ended
 
@@ -104,6 +105,10 @@ func (c *Connector) Init(br *bridgev2.Bridge) {
 func (c *Connector) Start(ctx context.Context) error {
 	if err := c.db.EnsureIndexes(ctx); err != nil {
 		return bridgev2.DBUpgradeError{Section: "messenger", Err: fmt.Errorf("the framework's tables could not be indexed: %w", err)}
+	}
+	// Nothing is cached yet: a ghost that is in memory may not be removed.
+	if err := c.db.RemoveLeft(ctx, string(c.br.ID), func(ghost string) string { return c.matrix.FormatGhostMXID(userID(ghost)).String() }); err != nil {
+		return bridgev2.DBUpgradeError{Section: "messenger", Err: fmt.Errorf("contacts that nobody has any more could not be removed: %w", err)}
 	}
 	profile, err := Profile(&c.Config)
 	if err != nil {

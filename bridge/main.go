@@ -56,6 +56,7 @@ func NewMain() *Main {
 		c.spawn(c.tellSenders)
 		c.spawn(c.notifySystemd)
 		c.spawn(c.giveMemoryBack)
+		c.spawn(c.forgetLeftChats)
 	}
 	return m
 }

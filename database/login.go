@@ -19,6 +19,9 @@ func (db *Database) DeleteLogin(ctx context.Context, loginID string) error {
 		return err
 	}
 	return db.Write(ctx, func(ctx context.Context) error {
+		if err := db.noteLeft(ctx, loginID); err != nil {
+			return err
+		}
 		for _, table := range loginTables {
 			if _, err := db.db.Exec(ctx, `DELETE FROM `+table+` WHERE login_id=$1`, loginID); err != nil {
 				return fmt.Errorf("removing the login from %s failed: %w", table, err)

@@ -9,6 +9,13 @@ CREATE TABLE messenger_owner (
 	value TEXT NOT NULL
 );
 
+CREATE TABLE messenger_left (
+	kind TEXT NOT NULL,
+	id   TEXT NOT NULL,
+
+	PRIMARY KEY (kind, id)
+);
+
 CREATE TABLE messenger_probe (
 	id         INTEGER NOT NULL PRIMARY KEY,
 	written_at BIGINT  NOT NULL

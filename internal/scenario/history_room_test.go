@@ -136,7 +136,9 @@ func keepNothing(cfg *messengerd.Config) {
 }
 
 func TestRoomsThatOutliveALoginAreNotFilledTwice(t *testing.T) {
-	s := scenario.Start(t, scenario.Options{})
+	s := scenario.Start(t, scenario.Options{Bridge: map[string]any{
+		"cleanup_on_logout": map[string]any{"enabled": true, "manual": map[string]any{"private": "nothing"}},
+	}})
 	lines := talk("mary", 5)
 	s.Archived("mary", time.Now().Add(-50*time.Hour), lines...)
 	s.LoginWithToken()

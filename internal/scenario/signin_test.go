@@ -243,7 +243,9 @@ func TestLoggingOutReportsWhatIsQueuedAndWipesTheAccount(t *testing.T) {
 	s.BotSays("Logged out")
 	s.ServiceComesBack()
 	s.UserIsSignedOut()
+	s.RoomTells("mary", "this chat is not connected any more")
 	s.LoginWithToken()
+	s.UserStartsChat("mary")
 	s.UserSends("mary", "back again")
 	s.ContactReceives("mary", "back again")
 }
