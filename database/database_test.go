@@ -107,9 +107,21 @@ func TestEverythingOfALoginIsExportedAndRemoved(t *testing.T) {
 		}
 		export, err := db.ExportLogin(ctx, "gone")
 		must(t, err)
-		if export.Resource == "" || len(export.Contacts) != 1 || len(export.Presences) != 1 || len(export.Requests) != 1 ||
-			len(export.HeldMessages) != 1 || len(export.Unsent) != 1 || len(export.Incoming) != 1 || len(export.ChatLog) != 1 || export.Setting.StatusText != "hi" {
+		for table, rows := range export.Tables {
+			if len(rows) != 1 || rows[0]["login_id"] != "gone" {
+				t.Errorf("%s has %v", table, rows)
+			}
+		}
+		if len(export.Tables) != len(loginTables) || export.Tables["login_setting"][0]["status_text"] != "hi" || export.Tables["outbox"][0]["body"] != "x" {
 			t.Errorf("something is missing: %+v", export)
+		}
+		for _, secret := range []string{"access_token", "refresh_token"} {
+			if value, there := export.Tables["credential"][0][secret]; there {
+				t.Errorf("the secret %s is exported: %v", secret, value)
+			}
+		}
+		if queued, ok := export.Tables["outbox"][0]["queued_at"].(time.Time); !ok || time.Since(queued) > time.Hour {
+			t.Errorf("the time is %v", export.Tables["outbox"][0]["queued_at"])
 		}
 		must(t, db.DeleteLogin(ctx, "gone"))
 		for _, table := range loginTables {

@@ -41,6 +41,14 @@ var subcommands = map[string]subcommand{
 			return func(ctx context.Context, args []string) error { return upkeep.Backup(ctx, *config, args[0], os.Stdout) }
 		},
 	},
+	"export": {
+		usage: "[-c config.yaml] @user:server",
+		about: "Prints everything that is stored of a Matrix user as JSON, also while the bridge runs.",
+		wants: 1,
+		prepare: func(_ *flag.FlagSet, config *string) func(context.Context, []string) error {
+			return func(ctx context.Context, args []string) error { return upkeep.Export(ctx, *config, args[0], os.Stdout) }
+		},
+	},
 }
 
 var errUsage = fmt.Errorf("the arguments are not complete")
