@@ -40,11 +40,15 @@ const (
 // TakeClaim claims the database with a dbutil type and URI. names are what else must be unique among the processes that share a PostgreSQL database, such as the
 // bridge's Matrix user; SQLite ignores them. The error contains [ErrInUse] when another process has the claim.
 func TakeClaim(ctx context.Context, kind, uri string, names ...string) (*Claim, error) {
+	return takeClaim(ctx, claimPatience, kind, uri, names)
+}
+
+func takeClaim(ctx context.Context, patience time.Duration, kind, uri string, names []string) (*Claim, error) {
 	dialect, err := dbutil.ParseDialect(kind)
 	if err != nil {
 		return nil, err
 	}
-	within, cancel := context.WithTimeout(ctx, claimPatience)
+	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		var held holder
