@@ -225,6 +225,18 @@ func (h *history) mayWrite(chat string) bool {
 	return job == nil || !job.held
 }
 
+// waiting lists the chats that wait for their archives.
+func (h *history) waiting() (chats []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for chat, job := range h.jobs {
+		if job.held {
+			chats = append(chats, chat)
+		}
+	}
+	return chats
+}
+
 // mayRead tells whether it makes sense to ask. The lock is held.
 func (h *history) mayRead(known *chatHistory, now time.Time) bool {
 	return h.ctx != nil && h.session != 0 && !now.Before(h.resting) && !now.Before(known.retry)

@@ -230,10 +230,16 @@ func TestNothingIsWrittenInAChatBeforeItsArchiveWasRead(t *testing.T) {
 	if h.mayWrite("mary") || !h.waits("mary") || !h.jobs["mary"].urgent {
 		t.Error("somebody may write in a chat whose archive was not read")
 	}
+	if waiting := h.waiting(); len(waiting) != 1 || waiting[0] != "mary" {
+		t.Errorf("%v wait", waiting)
+	}
 	h.jobs["mary"].heldUntil = time.Now()
 	h.sweepHolds()
 	if !h.mayWrite("mary") {
 		t.Error("a chat that has waited long enough still waits")
+	}
+	if waiting := h.waiting(); len(waiting) != 0 {
+		t.Errorf("%v still wait", waiting)
 	}
 	for name, known := range map[string]chatHistory{"read": {read: 7}, "just in trouble": {retry: time.Now().Add(time.Minute)}} {
 		h.chats[name] = &known

@@ -164,7 +164,7 @@ func (o *outbox) round(ctx context.Context, session *xmppside.Session) (more boo
 
 // next is the next burst. Chats that wait for their archives are left out; when one has been read, the outbox is kicked.
 func (o *outbox) next(ctx context.Context) ([]database.OutboxMessage, error) {
-	for without := []string(nil); ; {
+	for without := o.cl.history.waiting(); ; {
 		rows, err := o.cl.c.db.Outbox.NextQueued(ctx, o.cl.id(), burst, o.cl.c.Config.Archive.Count, without...)
 		if err != nil || len(rows) == 0 {
 			return nil, err
