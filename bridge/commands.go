@@ -29,7 +29,7 @@ func (c *Connector) commands() []commands.CommandHandler {
 			Func: c.commandReconnect, Name: "reconnect", RequiresLogin: true,
 			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_]", Description: "Connect again now, for instance after another sign-in has ended yours."},
 		},
-	}, c.contactCommands(), c.requestCommands(), c.presenceCommands(), c.historyCommands(), c.roomCommands(), c.exportCommands())
+	}, c.contactCommands(), c.requestCommands(), c.presenceCommands(), c.historyCommands(), c.roomCommands(), c.exportCommands(), c.guardedCommands())
 }
 
 // logins are the clients that a command concerns: with several accounts, a login ID may come first in the arguments (it is then taken off); else, inside a chat, its

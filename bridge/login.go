@@ -62,7 +62,12 @@ func (c *Connector) CreateLogin(_ context.Context, user *bridgev2.User, flow str
 type loginProcess struct {
 	c    *Connector
 	user *bridgev2.User
+	// again is the login that is to be renewed, nil for any.
+	again *bridgev2.UserLogin
 }
+
+// renew makes the flow one that renews a login.
+func (p *loginProcess) renew(login *bridgev2.UserLogin) { p.again = login }
 
 // signInTimeout bounds the connection that finds out whose token it is, redirects included.
 const signInTimeout = 90 * time.Second
@@ -75,6 +80,11 @@ func (p *loginProcess) complete(ctx context.Context, tokens oauth.Tokens) (*brid
 	}
 	bare := who.JID.Bare().String()
 	id := loginID(bare)
+	if p.again != nil && p.again.ID != id {
+		// The framework would take the one for the other and end the login that was to be renewed, with all that waits in it.
+		return nil, loginError("COM.MATRIX-MESSENGER.OTHER_ACCOUNT",
+			fmt.Sprintf("This is the account %s, but %s was to be signed in again. Start again and choose that account; for another one use the command `login`.", bare, p.again.ID), nil)
+	}
 	if other, err := p.c.br.GetExistingUserLoginByID(ctx, id); err != nil {
 		return nil, loginError("M_UNKNOWN", "The bridge's database did not answer. Please try again in a minute.", err)
 	} else if other != nil && other.UserMXID != p.user.MXID {

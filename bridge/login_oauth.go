@@ -15,7 +15,16 @@ type pasteLogin struct {
 	attempt *oauth.Attempt
 }
 
-var _ bridgev2.LoginProcessUserInput = (*pasteLogin)(nil)
+var (
+	_ bridgev2.LoginProcessUserInput    = (*pasteLogin)(nil)
+	_ bridgev2.LoginProcessWithOverride = (*pasteLogin)(nil)
+)
+
+// StartWithOverride implements bridgev2.LoginProcessWithOverride.
+func (l *pasteLogin) StartWithOverride(ctx context.Context, login *bridgev2.UserLogin) (*bridgev2.LoginStep, error) {
+	l.renew(login)
+	return l.Start(ctx)
+}
 
 // Start implements bridgev2.LoginProcess.
 func (l *pasteLogin) Start(context.Context) (*bridgev2.LoginStep, error) {
@@ -69,7 +78,16 @@ type callbackLogin struct {
 	attempt *oauth.Attempt
 }
 
-var _ bridgev2.LoginProcessDisplayAndWait = (*callbackLogin)(nil)
+var (
+	_ bridgev2.LoginProcessDisplayAndWait = (*callbackLogin)(nil)
+	_ bridgev2.LoginProcessWithOverride   = (*callbackLogin)(nil)
+)
+
+// StartWithOverride implements bridgev2.LoginProcessWithOverride.
+func (l *callbackLogin) StartWithOverride(ctx context.Context, login *bridgev2.UserLogin) (*bridgev2.LoginStep, error) {
+	l.renew(login)
+	return l.Start(ctx)
+}
 
 // Start implements bridgev2.LoginProcess.
 func (l *callbackLogin) Start(context.Context) (*bridgev2.LoginStep, error) {

@@ -13,7 +13,16 @@ import (
 // add a refresh token in the same answer, and the session then renews itself.
 type tokenLogin struct{ loginProcess }
 
-var _ bridgev2.LoginProcessUserInput = (*tokenLogin)(nil)
+var (
+	_ bridgev2.LoginProcessUserInput    = (*tokenLogin)(nil)
+	_ bridgev2.LoginProcessWithOverride = (*tokenLogin)(nil)
+)
+
+// StartWithOverride implements bridgev2.LoginProcessWithOverride.
+func (l *tokenLogin) StartWithOverride(ctx context.Context, login *bridgev2.UserLogin) (*bridgev2.LoginStep, error) {
+	l.renew(login)
+	return l.Start(ctx)
+}
 
 // Start implements bridgev2.LoginProcess.
 func (l *tokenLogin) Start(context.Context) (*bridgev2.LoginStep, error) {

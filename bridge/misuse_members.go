@@ -7,6 +7,8 @@ import (
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/bridgev2/simplevent"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -16,6 +18,8 @@ import (
 const (
 	noticeContactRemoved = "%s was removed from this room, but is still your contact in Messenger: the next message brings them back, and what you write here still arrives. " +
 		"To be rid of the room, leave it or use the command `delete-chat`. "
+	noticeContactBanned = "%s was banned from this room, so it cannot show what they write, and is no longer connected to Messenger. " +
+		"They are still your contact: the next message, or the command `start-chat %s`, makes a new room. "
 	noticeContactInvited = "%s was not added: a Messenger chat has two persons. Use the command `start-chat %s` for a chat of your own with them."
 	noticeRoomLetGo      = "You removed the bridge's bot from your room with %s, so that room is no longer connected to Messenger. " +
 		"The next message, or `start-chat %s`, makes a new one."
@@ -34,16 +38,16 @@ func (c *Connector) memberMisuse(ctx context.Context, evt *event.Event, portal *
 	case isGhost && content.Membership == event.MembershipInvite && (client != nil && string(contact) != string(portal.ID) || portal == nil && !content.IsDirect):
 		err = c.declineFor(ctx, evt, target, client)
 	case client == nil || !gone:
+	case isGhost && string(contact) == string(portal.ID) && content.Membership == event.MembershipBan:
+		c.reply(ctx, evt.RoomID, evt.ID, fmt.Sprintf(noticeContactBanned, client.people.name(ctx, string(contact)), contact))
+		err = client.letGo(portal, evt.RoomID, true)
 	case isGhost && string(contact) == string(portal.ID):
 		if wasJoined(evt) {
 			name := client.people.name(ctx, string(contact))
 			c.reply(ctx, evt.RoomID, evt.ID, fmt.Sprintf(noticeContactRemoved, name))
 		}
 	case target == c.br.Bot.GetMXID():
-		name := client.people.name(ctx, string(portal.ID))
-		if err = client.letGo(ctx, portal, evt.RoomID, true); err == nil && evt.Sender == client.login.UserMXID {
-			client.tellUser(ctx, fmt.Sprintf(noticeRoomLetGo, name, portal.ID))
-		}
+		err = client.botRemoved(ctx, portal, evt)
 	case target == client.login.UserMXID:
 		err = client.userLeft(ctx, portal, evt.RoomID)
 	}
@@ -77,6 +81,16 @@ func (c *Connector) declineFor(ctx context.Context, evt *event.Event, ghost id.U
 	return nil
 }
 
+// botRemoved lets go of the room that the bot was removed from, and tells the user when it was their doing. It is told first: once the room is let go, an event that is handled
+// again after a crash finds no chat any more.
+func (cl *Client) botRemoved(ctx context.Context, portal *bridgev2.Portal, evt *event.Event) error {
+	if evt.Sender == cl.login.UserMXID {
+		text := fmt.Sprintf(noticeRoomLetGo, cl.people.name(ctx, string(portal.ID)), portal.ID)
+		cl.tellUser(withKey(ctx, "let go "+evt.ID.String()), text)
+	}
+	return cl.letGo(portal, evt.RoomID, true)
+}
+
 // userLeft lets go of the room that the user left, or whose invite the user declined: nobody is to be called back into a room by a contact's typing, or find a new invite to it
 // after every message. The room of a contact request is not ours to close here: leaving it is an answer to the request.
 func (cl *Client) userLeft(ctx context.Context, portal *bridgev2.Portal, room id.RoomID) error {
@@ -84,29 +98,42 @@ func (cl *Client) userLeft(ctx context.Context, portal *bridgev2.Portal, room id
 	if err != nil || found && request.State != database.RequestAccepted {
 		return err
 	}
-	return cl.letGo(ctx, portal, room, true)
+	return cl.letGo(portal, room, true)
 }
 
 // letGo takes a chat's room away from it; the chat, its messages and what waits to be sent stay. The next message makes a new room. The bridge's own users leave the old one; the
-// others are removed too unless puppetsOnly.
-func (cl *Client) letGo(ctx context.Context, portal *bridgev2.Portal, room id.RoomID, puppetsOnly bool) error {
-	if err := portal.RemoveMXID(ctx); err != nil {
+// others are removed too unless puppetsOnly. All happens within the chat's turn, so that no message gets into the room that is given up; it may be done again after a crash.
+func (cl *Client) letGo(portal *bridgev2.Portal, room id.RoomID, puppetsOnly bool) error {
+	done := make(chan error, 1)
+	answer := cl.login.QueueRemoteEvent(&simplevent.EventMeta{
+		Type:      bridgev2.RemoteEventUnknown,
+		PortalKey: portal.PortalKey,
+		PreHandleFunc: func(ctx context.Context, portal *bridgev2.Portal) {
+			if portal.MXID != room {
+				return // the chat has another room by now
+			}
+			cl.leaveRoom(ctx, userID(string(portal.ID)), room, puppetsOnly)
+			done <- portal.RemoveMXID(ctx)
+		},
+	})
+	select {
+	case err := <-done:
 		return err
+	default:
+		return answer.Error
 	}
-	// The bot may not be in the room any more, so it is asked last.
-	ghost, err := cl.c.br.GetGhostByID(ctx, userID(string(portal.ID)))
-	if err != nil {
-		return err
-	}
+}
+
+// leaveRoom makes the contact and the bot leave. The bot may not be in the room any more, so it comes last, and what they may not do is no reason to keep the room.
+func (cl *Client) leaveRoom(ctx context.Context, contact networkid.UserID, room id.RoomID, puppetsOnly bool) {
 	leaving, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
-	if _, err = cl.c.matrix.AS.Intent(ghost.Intent.GetMXID()).LeaveRoom(leaving, room); err != nil {
+	if _, err := cl.c.matrix.AS.Intent(cl.c.matrix.FormatGhostMXID(contact)).LeaveRoom(leaving, room); err != nil {
 		cl.log.Debug().Err(err).Stringer("room_id", room).Msg("A contact could not leave a room that was let go")
 	}
-	if err = cl.c.br.Bot.DeleteRoom(leaving, room, puppetsOnly); err != nil {
+	if err := cl.c.br.Bot.DeleteRoom(leaving, room, puppetsOnly); err != nil {
 		cl.log.Debug().Err(err).Stringer("room_id", room).Msg("The bot could not leave a room that was let go")
 	}
-	return nil
 }
 
 // leaveTimeout bounds the tidying up in a room that nobody needs any more.

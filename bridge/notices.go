@@ -5,12 +5,14 @@ import (
 	"errors"
 	"time"
 
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/format"
 	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/database"
+	"matrix-messenger/matrixside/stablesend"
 )
 
 // Sentences that are stored with the messages they concern. The framework puts "Your message was not bridged: " before them.
@@ -91,18 +93,27 @@ func (c *Connector) tellWaiting(ctx context.Context, rows []database.OutboxMessa
 	}
 }
 
-// reply sends a notice of the bot that relates to an event; event may be empty.
+// reply sends a notice of the bot that relates to an event; event may be empty. About one event the same is said once, however often the event is handled.
 func (c *Connector) reply(ctx context.Context, room id.RoomID, to id.EventID, text string) {
 	content := format.RenderMarkdown(text, true, false)
 	content.MsgType = event.MsgNotice
 	content.Mentions = &event.Mentions{}
 	if to != "" {
 		content.RelatesTo = (&event.RelatesTo{}).SetReplyTo(to)
+		ctx = withKey(ctx, "reply "+to.String()+" "+text)
 	}
 	if _, err := c.br.Bot.SendMessage(ctx, room, event.EventMessage, &event.Content{Parsed: &content}, nil); err != nil {
 		c.log.Warn().Err(err).Stringer("room_id", room).Msg("A notice could not be sent")
 	}
 }
+
+// withKey makes sending something again the same event, as stablesend.WithKey does, for what nobody looks for before it is sent again: the library's own few tries are kept.
+func withKey(ctx context.Context, key string) context.Context {
+	return mautrix.WithMaxRetries(stablesend.WithKey(ctx, key), noticeRetries)
+}
+
+// noticeRetries is how often the library repeats a request.
+const noticeRetries = 4
 
 // tellUser writes a notice to the management room of the login's user.
 func (cl *Client) tellUser(ctx context.Context, text string) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"mellium.im/xmpp/jid"
@@ -41,6 +42,11 @@ func (e *resolveError) Unwrap() []error {
 		return []error{e.RespError}
 	}
 	return []error{e.RespError, e.cause}
+}
+
+// MarshalZerologObject keeps the sentence out of the log: it holds what was typed, such as the e-mail address of somebody who has nothing to do with the bridge.
+func (e *resolveError) MarshalZerologObject(log *zerolog.Event) {
+	log.Str("code", e.ErrCode).Int("status", e.StatusCode)
 }
 
 func cannotResolve(code string, status int, sentence string, cause error) error {

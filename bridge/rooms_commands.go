@@ -43,7 +43,7 @@ func (c *Connector) commandDeleteChat(ce *commands.Event) {
 		ce.Reply("This chat belongs to somebody else. You can leave the room.")
 		return
 	}
-	if err := client.letGo(ce.Ctx, ce.Portal, ce.RoomID, false); err != nil {
+	if err := client.letGo(ce.Portal, ce.RoomID, false); err != nil {
 		ce.Log.Err(err).Msg("A chat's room could not be deleted")
 		ce.Reply("The room could not be deleted at the moment. Please try again in a minute.")
 		return

@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -45,7 +47,7 @@ func (g *statusGate) SendMessageStatus(ctx context.Context, state *bridgev2.Mess
 // sendStatus gives the state of an event that is not in the outbox to the framework, which sends it in the background: what called for it, such as a worker that has
 // nothing left to do, may be over before that.
 func (c *Connector) sendStatus(ctx context.Context, state *bridgev2.MessageStatus, info *bridgev2.MessageStatusEventInfo) {
-	ctx = context.WithoutCancel(ctx)
+	ctx = withKey(context.WithoutCancel(ctx), "status "+string(state.Status)+" "+string(info.SourceEventID))
 	if info.SourceEventID != "" {
 		known, err := c.db.Outbox.ByEvent(ctx, string(info.SourceEventID))
 		switch {
@@ -56,7 +58,23 @@ func (c *Connector) sendStatus(ctx context.Context, state *bridgev2.MessageStatu
 			return
 		}
 	}
+	if errors.Is(state.InternalError, bridgev2.ErrNotLoggedIn) && strings.HasPrefix(state.Message, "You're not logged in") {
+		ours := state.WithMessage(c.notSignedIn(ctx, info))
+		state = &ours
+	}
 	c.matrix.SendMessageStatus(ctx, state, info)
+}
+
+// notSignedIn says why somebody cannot write in a chat, where the framework speaks of its own parts.
+func (c *Connector) notSignedIn(ctx context.Context, info *bridgev2.MessageStatusEventInfo) string {
+	client := c.owner(c.portalOf(ctx, info.RoomID))
+	switch {
+	case client == nil || info.Sender == client.login.UserMXID:
+		return "you are not signed in to Messenger. Sign in with the command `login`, and send it once more."
+	case c.br.Config.Relay.Enabled:
+		return fmt.Sprintf("this is a chat of %s with one contact, and you can read it but not write to the contact. They can let you write through their account with the command `set-relay`.", client.login.UserMXID)
+	}
+	return fmt.Sprintf("this is a chat of %s with one contact, and you can read it but not write to the contact. It would take the administrator to allow that (`relay` in the configuration).", client.login.UserMXID)
 }
 
 // reportsStates tells whether anybody wants to know how messages fare that do get through.

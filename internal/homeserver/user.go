@@ -109,6 +109,11 @@ func (u *User) Kick(roomID id.RoomID, target id.UserID) error {
 	return u.setMember(roomID, target, memberContent{Membership: event.MembershipLeave})
 }
 
+// Ban removes someone who cannot come back.
+func (u *User) Ban(roomID id.RoomID, target id.UserID) error {
+	return u.setMember(roomID, target, memberContent{Membership: event.MembershipBan})
+}
+
 // SendEvent sends any message-like event; content is marshalled to JSON.
 func (u *User) SendEvent(roomID id.RoomID, eventType event.Type, content any) (id.EventID, error) {
 	raw, err := json.Marshal(content)

@@ -53,6 +53,14 @@ func TestPlacesPollsThreadsAndCommandsEachHaveTheirWay(t *testing.T) {
 	})
 	s.NoticeOn("mary", vote, "Messenger has no polls")
 
+	live, err := s.Alice.SetState(s.Room("mary"), event.Type{Type: "org.matrix.msc3672.beacon_info", Class: event.StateEventType}, s.Alice.ID.String(), map[string]any{
+		"live": true, "timeout": 60000, "description": "on my way",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.NoticeOn("mary", live, "cannot follow a live location")
+
 	thread := &event.MessageEventContent{MsgType: event.MsgText, Body: "behind the church"}
 	thread.RelatesTo = (&event.RelatesTo{}).SetThread(question, question)
 	s.UserPosts("mary", thread)

@@ -33,13 +33,6 @@ func (c *checkpoints) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("{}"))
 }
 
-// forget drops what was posted so far.
-func (c *checkpoints) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.bodies = nil
-}
-
 // of are the checkpoints that say all of these.
 func (c *checkpoints) of(parts ...string) (n int) {
 	c.mu.Lock()
@@ -88,10 +81,10 @@ func failMessages(condition string) func(*messengerd.Switches) {
 }
 
 // statusesAre checks all the statuses an event has had.
-func statusesAre(t *testing.T, s *scenario.Scenario, target id.EventID, want ...event.MessageStatus) {
-	t.Helper()
+func statusesAre(s *scenario.Scenario, target id.EventID, want ...event.MessageStatus) {
+	s.T().Helper()
 	if all := s.Statuses("mary", target); !slices.Equal(all, want) {
-		t.Errorf("the statuses of %s were %v instead of %v", target, all, want)
+		s.T().Errorf("the statuses of %s were %v instead of %v", target, all, want)
 	}
 }
 
@@ -113,7 +106,7 @@ func TestTheStatusOfAMessageIsTheTruth(t *testing.T) {
 	s.StatusIs("mary", waiting, event.MessageStatusSuccess)
 	s.BotHasRead("mary", waiting)
 	points.sentOnce(t, waiting)
-	statusesAre(t, s, waiting, event.MessageStatusPending, event.MessageStatusSuccess)
+	statusesAre(s, waiting, event.MessageStatusPending, event.MessageStatusSuccess)
 
 	if err := s.Service.SetSwitches(failMessages("not-acceptable")); err != nil {
 		t.Fatal(err)
@@ -130,41 +123,40 @@ func TestTheStatusOfAMessageIsTheTruth(t *testing.T) {
 		t.Errorf("the refused message has the notices %q", notices)
 	}
 	s.NothingElseWasSaid()
-	statusesAre(t, s, refused, event.MessageStatusPending, event.MessageStatusFail)
+	statusesAre(s, refused, event.MessageStatusPending, event.MessageStatusFail)
 }
 
 func TestTheStatusOfEditsReactionsAndDeletionsIsTheTruth(t *testing.T) {
-	opts, points := reporting(t)
-	var sent, reaction id.EventID
-	var waiting []id.EventID
+	opts, _ := reporting(t)
+	remembered := func(s *scenario.Scenario, what string) id.EventID { return id.EventID(s.Recall(what)) }
+	changes := []string{"edit", "reaction", "taking back", "deletion"}
 	scenario.Play(
 		t, opts,
 		scenario.Step{Name: "a message and a reaction are with the contact", Do: func(s *scenario.Scenario) {
-			points.forget()
 			s.LoginWithToken()
 			s.ServiceSends("mary", "hello")
-			reaction = s.UserReacts("mary", s.RoomShows("mary", "hello").ID, "👋")
+			s.Remember("wave", s.UserReacts("mary", s.RoomShows("mary", "hello").ID, "👋").String())
 			s.ContactReceives("mary", "(reacted 👋 to “hello”)")
-			sent = s.UserSends("mary", "good morning")
+			s.Remember("greeting", s.UserSends("mary", "good morning").String())
 			s.ContactReceives("mary", "good morning")
-			s.StatusIs("mary", sent, event.MessageStatusSuccess)
+			s.StatusIs("mary", remembered(s, "greeting"), event.MessageStatusSuccess)
 		}},
 		scenario.Step{Name: "the service goes down", Do: func(s *scenario.Scenario) { s.ServiceGoesDown() }},
 		scenario.Step{Name: "the user changes things", Whole: true, Do: func(s *scenario.Scenario) {
-			waiting = nil
-			for _, change := range []func() id.EventID{
-				func() id.EventID { return s.UserEdits("mary", sent, "good evening") },
-				func() id.EventID { return s.UserReacts("mary", sent, "🌙") },
-				func() id.EventID { return s.UserDeletes("mary", reaction) },
-				func() id.EventID { return s.UserDeletes("mary", sent) },
+			greeting, wave := remembered(s, "greeting"), remembered(s, "wave")
+			for i, change := range []func() id.EventID{
+				func() id.EventID { return s.UserEdits("mary", greeting, "good evening") },
+				func() id.EventID { return s.UserReacts("mary", greeting, "🌙") },
+				func() id.EventID { return s.UserDeletes("mary", wave) },
+				func() id.EventID { return s.UserDeletes("mary", greeting) },
 			} {
 				changed := change()
 				s.StatusIs("mary", changed, event.MessageStatusPending) // the bridge reads what the next one removes
-				waiting = append(waiting, changed)
+				s.Remember(changes[i], changed.String())
 			}
 			s.BridgeHasHandledWhatIsIn("mary")
-			for _, change := range waiting {
-				statusesAre(t, s, change, event.MessageStatusPending)
+			for _, change := range changes {
+				statusesAre(s, remembered(s, change), event.MessageStatusPending)
 			}
 		}},
 		scenario.Step{Name: "the service comes back", Do: func(s *scenario.Scenario) {
@@ -172,23 +164,22 @@ func TestTheStatusOfEditsReactionsAndDeletionsIsTheTruth(t *testing.T) {
 			s.ContactReceives("mary", "* good evening", "(reacted 🌙 to “good morning”)", "(took back: reacted 👋 to “hello”)", "(deleted a message)")
 		}},
 		scenario.Step{Name: "everything is reported", Do: func(s *scenario.Scenario) {
-			for _, change := range waiting {
-				s.StatusIs("mary", change, event.MessageStatusSuccess)
-				points.sentOnce(t, change)
+			for _, change := range changes {
+				s.StatusIs("mary", remembered(s, change), event.MessageStatusSuccess)
 			}
-			s.BotHasRead("mary", waiting[len(waiting)-1])
+			s.BotHasRead("mary", remembered(s, "deletion"))
 		}},
 		scenario.Step{Name: "nothing is reported again", Do: func(s *scenario.Scenario) {
 			s.NothingElseWasSaid()
-			for _, change := range waiting {
-				statusesAre(t, s, change, event.MessageStatusPending, event.MessageStatusSuccess)
+			for _, change := range changes {
+				statusesAre(s, remembered(s, change), event.MessageStatusPending, event.MessageStatusSuccess)
 			}
 		}},
 	)
 }
 
 func TestARefusalOfAnEditOrAReactionIsOnThatVeryEvent(t *testing.T) {
-	opts, _ := reporting(t)
+	opts, points := reporting(t)
 	s := scenario.Start(t, opts)
 	s.LoginWithToken()
 	s.ServiceSends("mary", "hello")
@@ -211,11 +202,14 @@ func TestARefusalOfAnEditOrAReactionIsOnThatVeryEvent(t *testing.T) {
 	if err := s.Service.SetSwitches(failMessages("")); err != nil {
 		t.Fatal(err)
 	}
+	accepted := s.UserReacts("mary", hello, "👋")
+	s.ContactReceives("mary", "(reacted 👋 to “hello”)")
+	points.sentOnce(t, accepted)
 	s.NothingElseWasSaid()
 	for _, changed := range refused {
-		statusesAre(t, s, changed, event.MessageStatusPending, event.MessageStatusFail)
+		statusesAre(s, changed, event.MessageStatusPending, event.MessageStatusFail)
 	}
-	statusesAre(t, s, sent, event.MessageStatusPending, event.MessageStatusSuccess)
+	statusesAre(s, sent, event.MessageStatusPending, event.MessageStatusSuccess)
 }
 
 // successStatus matches the request that reports an event as sent.
@@ -246,7 +240,7 @@ func TestASuccessIsReportedOnceThoughTheBridgeIsKilledOverTheReport(t *testing.T
 			s.StatusIs("mary", reaction, event.MessageStatusSuccess)
 			s.BotHasRead("mary", reaction)
 			s.NothingElseWasSaid()
-			statusesAre(t, s, reaction, event.MessageStatusPending, event.MessageStatusSuccess)
+			statusesAre(s, reaction, event.MessageStatusPending, event.MessageStatusSuccess)
 		})
 	}
 }

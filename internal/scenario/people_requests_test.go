@@ -16,7 +16,7 @@ import (
 )
 
 // within bounds a wait of a test.
-func within(t *testing.T, wait func(ctx context.Context) error) {
+func within(t testing.TB, wait func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), scenario.StepTimeout)
 	defer cancel()

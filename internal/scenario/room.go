@@ -117,6 +117,25 @@ func (s *Scenario) RoomShows(name string, texts ...string) *homeserver.Event {
 	return last
 }
 
+// NewRoomShows waits until there is another room with a contact than the old one, joins it, and goes on as RoomShows does with what this room shows.
+func (s *Scenario) NewRoomShows(name string, old id.RoomID, texts ...string) id.RoomID {
+	s.t.Helper()
+	ghost := s.Ghost(name)
+	var room homeserver.RoomView
+	s.within("a new room with "+name, func(ctx context.Context) (err error) {
+		room, err = s.Alice.WaitRoom(ctx, func(v homeserver.RoomView) bool { return v.ID != old && v.Has(ghost) && v.Type == "" })
+		return err
+	})
+	if room.Membership == event.MembershipInvite {
+		if err := s.Alice.Join(room.ID); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.contact(name).shown = nil
+	s.RoomShows(name, texts...)
+	return room.ID
+}
+
 // countTo matches the n-th message of a sender. A wait may offer an event more than once.
 func countTo(n int, sender id.UserID) func(*homeserver.Event) bool {
 	seen := map[id.EventID]bool{}

@@ -54,6 +54,9 @@ func TestTheBotsCommandsAboutRoomsWorkOrAreRefusedInWords(t *testing.T) {
 		{"mute 1h", "mute the room in your Matrix client"},
 		{"import-image-pack https://x.example/pack", "no stickers"},
 		{"remove-contact john", "Messenger"},
+		{"start-chat 1000@messenger.example", "your own account"},
+		{"resolve-identifier 1000@MESSENGER.example", "your own account"},
+		{"discard-megolm-session", "does not encrypt"},
 		{"nonsense", "nknown command"},
 	} {
 		says(t, s, room, c.command, c.answer)
@@ -135,7 +138,7 @@ func TestARelayedGuestIsNamedAndAGuestWithoutRelayIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.NoticeOn("mary", refused, "not logged in")
+	s.NoticeOn("mary", refused, "this is a chat of @alice:example.org with one contact")
 	says(t, s, room, "set-relay", "will now be relayed")
 	if _, err = bob.SendText(room, "hello from Bob"); err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ func said(s *scenario.Scenario, room id.RoomID, sender id.UserID) (texts []strin
 }
 
 // isGone waits until somebody has left a room.
-func isGone(t *testing.T, s *scenario.Scenario, room id.RoomID, who id.UserID) {
+func isGone(t testing.TB, s *scenario.Scenario, room id.RoomID, who id.UserID) {
 	t.Helper()
 	within(t, func(ctx context.Context) error {
 		_, err := s.Alice.WaitEvent(ctx, room, func(ev *homeserver.Event) bool {
@@ -163,7 +163,7 @@ func TestAContactInvitedIntoAGroupDeclines(t *testing.T) {
 }
 
 // upgrade replaces a room as clients do: a new room first, then a tombstone in the old one that points to it.
-func upgrade(t *testing.T, s *scenario.Scenario, old id.RoomID, invite ...id.UserID) id.RoomID {
+func upgrade(t testing.TB, s *scenario.Scenario, old id.RoomID, invite ...id.UserID) id.RoomID {
 	t.Helper()
 	room, err := s.Alice.CreateRoom(homeserver.RoomOptions{Invite: invite})
 	if err == nil {

@@ -68,6 +68,7 @@ type Scenario struct {
 	botSeen     int
 
 	contacts map[string]*contact // by name
+	notes    map[string]string
 }
 
 // contact is what is known of one contact's conversation.
@@ -83,7 +84,7 @@ type contact struct {
 func Start(t testing.TB, opts Options) *Scenario {
 	t.Helper()
 	sideBySide(t)
-	s := &Scenario{t: t, opts: opts, dir: t.TempDir(), host: loopback(), contacts: map[string]*contact{}}
+	s := &Scenario{t: t, opts: opts, dir: t.TempDir(), host: loopback(), contacts: map[string]*contact{}, notes: map[string]string{}}
 	if s.opts.Homeserver.Listen == "" {
 		s.opts.Homeserver.Listen = net.JoinHostPort(s.host, "0")
 	}
@@ -128,6 +129,16 @@ func (s *Scenario) close() {
 		s.t.Logf("the end of the bridge's output:\n%s", tail(s.file("bridge.log"), 24_000))
 	}
 }
+
+// T is the test that the scenario belongs to.
+func (s *Scenario) T() testing.TB { return s.t }
+
+// Remember keeps something, such as an event's ID, for later steps of the same story: stories that are played several times run side by side, so that their steps share
+// nothing else.
+func (s *Scenario) Remember(what, value string) { s.notes[what] = value }
+
+// Recall is what was remembered, empty when nothing was.
+func (s *Scenario) Recall(what string) string { return s.notes[what] }
 
 // step is the context of one step.
 func (s *Scenario) step() (context.Context, context.CancelFunc) {
