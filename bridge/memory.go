@@ -2,9 +2,12 @@ package bridge
 
 import (
 	"context"
+	"os"
 	"runtime/debug"
 	runtimemetrics "runtime/metrics"
 	"time"
+
+	"matrix-messenger/xmppside"
 )
 
 // After a storm of sign-ins, or an hour in which everybody talks, the runtime keeps memory for the next one: garbage up to the size of what lives, freed pages that the system has
@@ -68,8 +71,10 @@ func (m memoryUse) worthGivingBack() bool {
 
 // giveMemoryBack watches the memory until ctx ends.
 func (c *Connector) giveMemoryBack(ctx context.Context) {
+	percent := newStormPercent(os.Getenv("GOGC"))
+	defer percent.follow(0)
 	before, at := readMemoryUse(), time.Now()
-	for sleep(ctx, calmTick) {
+	for percent.follow(c.signingIn()); sleep(ctx, calmTick); percent.follow(c.signingIn()) {
 		now := readMemoryUse()
 		calm := now.calmSince(before, time.Since(at))
 		before, at = now, time.Now()
@@ -99,4 +104,51 @@ func (c *Connector) collect(ctx context.Context) {
 	now := readMemoryUse()
 	c.log.Debug().Uint64("live", now.live).Uint64("stacks", now.stacks).
 		Int64("given_back", int64(first.objects+first.free+first.stacks)-int64(now.objects+now.free+now.stacks)).Msg("Memory was given back to the system")
+}
+
+const (
+	// stormSize is how many accounts must be on their way in at the same time for it to count as a storm.
+	stormSize = 100
+	// stormGarbage is how much garbage there may be then, in percent of what lives.
+	stormGarbage = 30
+)
+
+// stormPercent keeps garbage small while many accounts sign in at once. What a session keeps for days is allocated among what its sign-in needs for a second; the more of that lies
+// around, the more pages are held later by a few objects each. With the runtime's own 100 percent it was as much as lives. It costs collections, of a second or two of sign-ins each.
+type stormPercent struct {
+	set    func(percent int) (before int)
+	storm  bool
+	normal int
+}
+
+// newStormPercent leaves the percentage alone when the administrator has set it.
+func newStormPercent(gogc string) *stormPercent {
+	if gogc != "" {
+		return &stormPercent{set: func(percent int) int { return percent }}
+	}
+	return &stormPercent{set: debug.SetGCPercent}
+}
+
+// follow is told how many accounts are signing in.
+func (p *stormPercent) follow(signingIn int) {
+	switch storm := signingIn >= stormSize; {
+	case storm && !p.storm:
+		p.normal, p.storm = p.set(stormGarbage), true
+	case !storm && p.storm:
+		p.set(p.normal)
+		p.storm = false
+	}
+}
+
+// signingIn is how many accounts have no session and want one.
+func (c *Connector) signingIn() int {
+	n := 0
+	for _, client := range c.allClients() {
+		client.mu.Lock()
+		if client.running != nil && client.state.State != xmppside.Online && client.state.State != xmppside.SignedOut {
+			n++
+		}
+		client.mu.Unlock()
+	}
+	return n
 }

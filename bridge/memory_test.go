@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"runtime/debug"
 	"testing"
 	"time"
 )
@@ -34,5 +35,25 @@ func TestTheRuntimeSaysHowMuchMemoryIsInUse(t *testing.T) {
 	use := readMemoryUse()
 	if use.allocated == 0 || use.objects == 0 || use.stacks == 0 {
 		t.Errorf("the runtime does not know the numbers by these names any more: %+v", use)
+	}
+}
+
+func TestGarbageIsKeptSmallDuringAStormOnly(t *testing.T) {
+	percent := 100
+	p := newStormPercent("")
+	p.set = func(now int) (before int) { before, percent = percent, now; return before }
+	for _, step := range []struct{ signingIn, want int }{
+		{0, 100}, {stormSize - 1, 100}, {stormSize, stormGarbage}, {10 * stormSize, stormGarbage}, {stormSize - 1, 100}, {stormSize, stormGarbage}, {0, 100}, {0, 100},
+	} {
+		if p.follow(step.signingIn); percent != step.want {
+			t.Errorf("%d sign in: %d percent instead of %d", step.signingIn, percent, step.want)
+		}
+	}
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	set := newStormPercent("80")
+	set.follow(stormSize)
+	if now := debug.SetGCPercent(100); now != 100 {
+		t.Errorf("the administrator's percentage was changed to %d", now)
 	}
 }
