@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 )
 
@@ -112,8 +115,20 @@ func measure(args []string, stdout, stderr io.Writer) error {
 	if s.out != "" {
 		err = os.MkdirAll(s.out, 0o700)
 	}
-	if err == nil {
-		err = b.run()
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(interrupted)
+	ended := make(chan error, 1)
+	go func() {
+		if err == nil {
+			err = b.run()
+		}
+		ended <- err
+	}()
+	select {
+	case err = <-ended:
+	case <-interrupted: // the other processes end with this one
+		err = errors.New("interrupted; the table has what was measured until then")
 	}
 	b.print(stdout)
 	return errors.Join(err, os.RemoveAll(dir))
@@ -125,6 +140,7 @@ type bench struct {
 	dir    string
 	stderr io.Writer
 	began  time.Time
+	mu     sync.Mutex // held over rows
 	rows   []row
 	idle   int64 // resident bytes of a bridge that nobody has signed in to; 0: not measured yet
 }

@@ -20,12 +20,16 @@ type row struct {
 }
 
 func (b *bench) add(r row) {
+	b.mu.Lock()
 	b.rows = append(b.rows, r)
+	b.mu.Unlock()
 	b.say("%s: %s", r.what, r.measured)
 }
 
 // print writes the table, in Markdown that can be read as it is.
 func (b *bench) print(w io.Writer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	lines := [][]string{{"what", "budget", "measured", "yardstick", "notes"}}
 	for _, r := range b.rows {
 		lines = append(lines, []string{r.what, r.budget, r.measured, r.yardstick, r.notes})
