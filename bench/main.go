@@ -119,12 +119,12 @@ func measure(args []string, stdout, stderr io.Writer) error {
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(interrupted)
 	ended := make(chan error, 1)
-	go func() {
+	go func(err error) {
 		if err == nil {
 			err = b.run()
 		}
 		ended <- err
-	}()
+	}(err)
 	select {
 	case err = <-ended:
 	case <-interrupted: // the other processes end with this one
