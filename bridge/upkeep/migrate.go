@@ -182,8 +182,12 @@ func (s *setup) checkCopy(ctx context.Context, target *dbutil.Database) error {
 	return nil
 }
 
-// Sentence is an error for people.
+// Sentence is an error for people. One that begins with a key of the configuration keeps the key as it is written.
 func Sentence(err error) string {
 	text := strings.TrimRight(err.Error(), ". ")
+	var key *config.KeyError
+	if errors.As(err, &key) {
+		return text + "."
+	}
 	return strings.ToUpper(text[:1]) + text[1:] + "."
 }

@@ -3,6 +3,8 @@ package upkeep
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/dbutil"
@@ -49,8 +51,13 @@ func (s *setup) sealer() (*database.Sealer, error) {
 	return sealer, nil
 }
 
-// open opens the configured database.
+// open opens the configured database. A SQLite file that is not there is not made.
 func (s *setup) open() (*dbutil.Database, error) {
+	if file, ok := database.SQLiteFile(s.framework.Database.URI); ok && strings.HasPrefix(s.framework.Database.Type, "sqlite") {
+		if _, err := os.Stat(file); err != nil {
+			return nil, fmt.Errorf("the database cannot be read: %w", err)
+		}
+	}
 	db, err := dbutil.NewFromConfig(s.dbOwner, s.framework.Database, dbutil.ZeroLogger(zerolog.Nop()))
 	if err != nil {
 		return nil, fmt.Errorf("database.uri: %w", err)
