@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/internal/homeserver"
 )
@@ -125,6 +127,17 @@ func (s *Scenario) RoomSees(name, text string) {
 	room, ghost := s.Room(name), s.Ghost(name)
 	s.within("the room with "+name+" to show "+text, func(ctx context.Context) error {
 		_, err := s.Alice.WaitMessage(ctx, room, func(ev *homeserver.Event) bool { return ev.Sender == ghost && ev.Body() == text })
+		return err
+	})
+}
+
+// FormerRoomTells waits for a notice of the bot in a room that the contact may have left by now.
+func (s *Scenario) FormerRoomTells(room id.RoomID, part string) {
+	s.t.Helper()
+	s.within("a notice in the former room that says "+part, func(ctx context.Context) error {
+		_, err := s.Alice.WaitMessage(ctx, room, func(ev *homeserver.Event) bool {
+			return ev.Sender == s.Bot() && ev.MsgType() == event.MsgNotice && strings.Contains(ev.Body(), part)
+		})
 		return err
 	})
 }

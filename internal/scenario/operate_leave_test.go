@@ -49,6 +49,21 @@ func awaitNoTraces(t *testing.T, s *scenario.Scenario, kept map[string]bool, nee
 	}
 }
 
+// awaitEmpty waits until a table has no row.
+func awaitEmpty(t *testing.T, s *scenario.Scenario, table string) {
+	t.Helper()
+	within(t, func(ctx context.Context) error {
+		for len(s.Tables()[table]) > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(20 * time.Millisecond): // as above
+			}
+		}
+		return nil
+	})
+}
+
 func TestNothingIsKeptOfSomebodyWhoLoggedOut(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, opts scenario.Options) {
 		opts.NoDoublePuppet = true // then the user's own account has a ghost, too
@@ -65,7 +80,8 @@ func TestNothingIsKeptOfSomebodyWhoLoggedOut(t *testing.T) {
 		s.ContactReads("mary")
 		s.UserTellsBot("presence busy at the dentist")
 		s.BotSays("dentist")
-		rooms := []string{s.Room("mary").String(), s.Room("john").String()}
+		room := s.Room("mary")
+		rooms := []string{room.String(), s.Room("john").String()}
 		if len(traces(s, "1000@messenger.example", "2000@messenger.example")) < 5 {
 			t.Fatal("this test does not see what there is to find")
 		}
@@ -75,7 +91,7 @@ func TestNothingIsKeptOfSomebodyWhoLoggedOut(t *testing.T) {
 		s.UserTellsBot("logout 1000@messenger.example")
 		s.BotSays("Logged out")
 		s.ServiceComesBack()
-		s.RoomTells("mary", "this chat is not connected any more")
+		s.FormerRoomTells(room, "this chat is not connected any more")
 
 		person := []string{
 			"1000@", "1000=40", "2000@", "2000=40", "3000@", "text of", "text from", "for this text", "dentist", "John Doe", rooms[0], rooms[1],
@@ -117,7 +133,8 @@ func TestALogoutThatWasInterruptedIsFinishedAtTheNextStart(t *testing.T) {
 		room := s.Room("mary")
 		leaving := s.HS.Block(homeserver.Sends("m.room.message"))
 		s.UserTellsBot("logout 1000@messenger.example")
-		s.UserIsSignedOut()
+		// Killed any earlier, the command would have to be given again.
+		awaitEmpty(t, s, "user_login")
 		s.KillBridge()
 		leaving.Remove()
 		s.StartBridge()
