@@ -23,6 +23,8 @@ type keyStore struct {
 	devices map[id.UserID]map[string]json.RawMessage
 	oneTime map[id.UserID]map[string]map[string]json.RawMessage // user, device, key ID
 	signing map[string]map[id.UserID]json.RawMessage            // master_key, self_signing_key, user_signing_key
+	letters map[deviceKey][]json.RawMessage                     // to-device messages to people's devices
+	logins  map[string]string                                   // access token to device
 }
 
 func newKeyStore() keyStore {
@@ -30,6 +32,8 @@ func newKeyStore() keyStore {
 		devices: make(map[id.UserID]map[string]json.RawMessage),
 		oneTime: make(map[id.UserID]map[string]map[string]json.RawMessage),
 		signing: make(map[string]map[id.UserID]json.RawMessage),
+		letters: make(map[deviceKey][]json.RawMessage),
+		logins:  make(map[string]string),
 	}
 }
 
@@ -46,8 +50,10 @@ func uploadKeys(s *Server, r *request) (any, *apiError) {
 	}
 	_ = json.Unmarshal(body.DeviceKeys, &device) // absent in later uploads
 	if device.DeviceID == "" {
-		device.DeviceID = r.URL.Query().Get("device_id")
+		device.DeviceID = s.keys.logins[r.tok]
 	} else {
+		s.keys.logins[r.tok] = device.DeviceID
+		s.devicesChanged(r.user)
 		if s.keys.devices[r.user] == nil {
 			s.keys.devices[r.user] = make(map[string]json.RawMessage)
 		}
@@ -64,12 +70,7 @@ func uploadKeys(s *Server, r *request) (any, *apiError) {
 	for keyID, key := range body.OneTime {
 		stored[keyID] = key
 	}
-	counts := make(map[string]int)
-	for keyID := range stored {
-		algorithm, _, _ := strings.Cut(keyID, ":")
-		counts[algorithm]++
-	}
-	return map[string]any{"one_time_key_counts": counts}, nil
+	return map[string]any{"one_time_key_counts": s.keys.counts(r.user, device.DeviceID)}, nil
 }
 
 func queryKeys(s *Server, r *request) (any, *apiError) {
@@ -143,7 +144,7 @@ func uploadSigningKeys(s *Server, r *request) (any, *apiError) {
 	return empty{}, nil
 }
 
-// sendToDevice passes messages on to devices of appservice users; people of this homeserver have no devices.
+// sendToDevice passes messages on, to appservices in their transactions and to people's devices into their letter boxes.
 func sendToDevice(s *Server, r *request) (any, *apiError) {
 	var body struct {
 		Messages map[id.UserID]map[string]json.RawMessage `json:"messages"`
@@ -169,6 +170,9 @@ func (s *Server) toDevice(from, to id.UserID, device, typ string, content json.R
 	raw, err := json.Marshal(map[string]any{"type": typ, "sender": from, "to_user_id": to, "to_device_id": device, "content": content})
 	if err != nil {
 		return
+	}
+	if s.users[to] != nil {
+		s.keys.deliver(to, device, raw)
 	}
 	for _, as := range s.appservices {
 		if as.reg.URL != "" && as.owns(to) {

@@ -95,7 +95,7 @@ func postLogin(s *Server, r *request) (any, *apiError) {
 		body.DeviceID = fmt.Sprintf("DEVICE%d", s.nextID())
 	}
 	token := fmt.Sprintf("token-%d-%s", s.nextID(), user)
-	s.tokens[token] = user
+	s.tokens[token], s.keys.logins[token] = user, body.DeviceID
 	return map[string]any{"user_id": user, "access_token": token, "device_id": body.DeviceID}, nil
 }
 

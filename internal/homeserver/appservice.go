@@ -33,6 +33,7 @@ type Appservice struct {
 	queue     []json.RawMessage
 	ephemeral []json.RawMessage
 	toDevice  []json.RawMessage
+	changed   []id.UserID // whose devices have changed
 	held      bool
 	current   *transaction
 	history   []Pushed
@@ -220,7 +221,7 @@ func (as *Appservice) Pushed() []Pushed {
 // WaitIdle waits until everything has been acknowledged.
 func (as *Appservice) WaitIdle(ctx context.Context) error {
 	return as.server.wait(ctx, "the appservice to acknowledge everything", func() bool {
-		return as.current == nil && len(as.queue) == 0 && len(as.ephemeral) == 0 && len(as.toDevice) == 0
+		return as.current == nil && len(as.queue) == 0 && len(as.ephemeral) == 0 && len(as.toDevice) == 0 && len(as.changed) == 0
 	})
 }
 
@@ -283,15 +284,17 @@ func (as *Appservice) next() *transaction {
 	if as.current != nil {
 		return as.current
 	}
-	if len(as.queue)+len(as.ephemeral)+len(as.toDevice) == 0 {
+	if len(as.queue)+len(as.ephemeral)+len(as.toDevice)+len(as.changed) == 0 {
 		return nil
 	}
 	count := min(len(as.queue), as.server.opts.PushBatch)
 	body := struct {
-		Events    []json.RawMessage `json:"events"`
-		Ephemeral []json.RawMessage `json:"ephemeral,omitempty"`
-		ToDevice  []json.RawMessage `json:"to_device,omitempty"`
-	}{append([]json.RawMessage{}, as.queue[:count]...), as.ephemeral, as.toDevice}
+		Events    []json.RawMessage                       `json:"events"`
+		Ephemeral []json.RawMessage                       `json:"ephemeral,omitempty"`
+		ToDevice  []json.RawMessage                       `json:"to_device,omitempty"`
+		Devices   *deviceLists                            `json:"device_lists,omitempty"`
+		KeyCounts map[id.UserID]map[string]map[string]int `json:"device_one_time_keys_count,omitempty"`
+	}{append([]json.RawMessage{}, as.queue[:count]...), as.ephemeral, as.toDevice, as.takeDeviceLists(), as.keyCounts()}
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return nil
