@@ -12,6 +12,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // idleTLS measures what an idle TLS connection takes in a Go program, with a goroutine that waits for bytes and nothing else.
@@ -64,18 +66,19 @@ func serveTLS() error {
 			}
 			pool.AddCert(cert)
 			config := &tls.Config{RootCAs: pool, ServerName: serviceDomain}
-			for range q.N {
-				conn, err := tls.Dial("tcp", q.Server.Addr, config)
-				if err != nil {
-					return none{}, err
-				}
-				open = append(open, conn)
-				ready := make(chan error, 1)
-				go idle(conn, ready)
-				if err = <-ready; err != nil {
-					return none{}, err
-				}
+			var dialing errgroup.Group
+			dialing.SetLimit(8)
+			conns := make([]net.Conn, q.N)
+			for i := range conns {
+				dialing.Go(func() (err error) {
+					conns[i], err = dialIdle(q.Server.Addr, config)
+					return err
+				})
 			}
+			if err = dialing.Wait(); err != nil {
+				return none{}, err
+			}
+			open = append(open, conns...)
 			settleHere()
 			return none{}, nil
 		}),
@@ -84,6 +87,17 @@ func serveTLS() error {
 		_ = conn.Close()
 	}
 	return err
+}
+
+// dialIdle returns when the connection waits for bytes.
+func dialIdle(addr string, config *tls.Config) (net.Conn, error) {
+	conn, err := tls.Dial("tcp", addr, config)
+	if err != nil {
+		return nil, err
+	}
+	ready := make(chan error, 1)
+	go idle(conn, ready)
+	return conn, <-ready
 }
 
 // idle reads what a session reads at least, a byte that says that it is signed in, and then waits.
