@@ -83,10 +83,10 @@ func TestTheBusiestSecondSlides(t *testing.T) {
 		}
 		return times
 	}
-	if got := busiestSecond(at(0, 600, 1100, 1200, 1599, 3000)); got != 4 {
+	if got := busiest(at(0, 600, 1100, 1200, 1599, 3000), time.Second); got != 4 {
 		t.Errorf("%d instead of 4", got)
 	}
-	if got := busiestSecond(nil); got != 0 {
+	if got := busiest(nil, time.Second); got != 0 {
 		t.Errorf("%d in no time at all", got)
 	}
 }

@@ -50,7 +50,7 @@ func (s *stage) storm() error {
 	}
 	s.b.add(row{
 		what: fmt.Sprintf("reconnect storm, %d sessions: attempts/s at most", s.n), budget: fmt.Sprint(s.b.connects),
-		measured: fmt.Sprintf("%d while away, %d when back", busiestSecond(knocks), busiestSecond(let)),
+		measured: fmt.Sprintf("%s while away, %s when back", rates(knocks), rates(let)),
 		notes: fmt.Sprintf("all back %.0f s after the service; %d attempts for %d sessions; goroutines %.1f a session before, %.1f at most; resident %s a session before, %s at most, %s afterwards",
 			recovered.Sub(back).Seconds(), len(let), s.n, calm["go_goroutines"]/float64(s.n), most.goroutines/float64(s.n),
 			kib(float64(before-s.b.idle)/float64(s.n)), kib(float64(most.resident-s.b.idle)/float64(s.n)), kib(float64(after-s.b.idle)/float64(s.n))),
@@ -102,12 +102,17 @@ func (s *stage) watch() func() extremes {
 	}
 }
 
-// busiestSecond is the most times within any one second.
-func busiestSecond(times []time.Time) int {
+// rates says how many there were in the busiest second and, as attempts that leave one after the other may arrive together, in a second of the busiest five.
+func rates(times []time.Time) string {
+	return fmt.Sprintf("%d (over five seconds %.0f)", busiest(times, time.Second), float64(busiest(times, 5*time.Second))/5)
+}
+
+// busiest is the most times within any stretch of this length.
+func busiest(times []time.Time, window time.Duration) int {
 	slices.SortFunc(times, time.Time.Compare)
 	most, from := 0, 0
 	for i, t := range times {
-		for t.Sub(times[from]) >= time.Second {
+		for t.Sub(times[from]) >= window {
 			from++
 		}
 		most = max(most, i-from+1)
