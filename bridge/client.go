@@ -172,7 +172,7 @@ func (cl *Client) forget(ctx context.Context) {
 	// The rows that say what was not delivered go with the rest, so this is the last moment to tell.
 	within, cancel := context.WithTimeout(ctx, noticeTimeout)
 	defer cancel()
-	if err := cl.c.tellNow(within); err != nil {
+	if err := cl.c.tellNow(within, cl.id()); err != nil {
 		cl.log.Warn().Err(err).Msg("Not everybody could be told what was not sent before the logout")
 	}
 	if err := cl.c.db.DeleteLogin(ctx, cl.id()); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/configupgrade"
+	"go.mau.fi/util/exsync"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 
 	"maunium.net/go/mautrix/bridgev2"
@@ -43,9 +44,9 @@ type Connector struct {
 	oauth    *oauth.Client                // nil when no client ID is configured
 	callback atomic.Pointer[http.Handler] // nil unless the browser comes back to us
 
-	leaving sync.Mutex    // held while chats of somebody who logged out are forgotten
-	telling sync.Mutex    // held while senders are told
-	untold  chan struct{} // holds something when senders are to be told how a message ended
+	leaving sync.Mutex                 // held while chats of somebody who logged out are forgotten
+	telling *exsync.KeyedMutex[string] // by room, held while its senders are told
+	untold  chan struct{}              // holds something when senders are to be told how a message ended
 
 	// run tells the streams of this run of the program from those of earlier ones.
 	run string
@@ -87,6 +88,7 @@ func (c *Connector) Init(br *bridgev2.Bridge) {
 	c.clients = map[networkid.UserLoginID]*Client{}
 	c.run = newKey()
 	c.untold = make(chan struct{}, 1)
+	c.telling = exsync.NewKeyedMutex[string]()
 	c.archiveSlots = make(chan struct{}, archiveReads)
 	c.ctx, c.stop = context.WithCancel(c.log.WithContext(context.Background()))
 

@@ -215,22 +215,25 @@ func (h *history) mayWrite(chat string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	job := h.jobs[chat]
-	if job == nil {
+	switch {
+	case job == nil:
 		known := h.chat(chat)
 		if known.read == h.session || !h.mayRead(known, time.Now()) {
 			return true
 		}
 		job = h.enqueue(chat, true)
+	case job.held:
+		h.hurry(job)
 	}
 	return job == nil || !job.held
 }
 
-// waiting lists the chats that wait for their archives.
+// waiting lists the chats that wait for their archives and that somebody has asked to be read soon.
 func (h *history) waiting() (chats []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for chat, job := range h.jobs {
-		if job.held {
+		if job.held && job.urgent {
 			chats = append(chats, chat)
 		}
 	}

@@ -51,13 +51,21 @@ func (h *history) enqueue(chat string, urgent bool) *readJob {
 		}
 		h.jobs[chat] = job
 		h.insert(job, urgent)
-	case !job.running && urgent && !job.urgent:
-		h.queue = slices.DeleteFunc(h.queue, func(other *readJob) bool { return other == job })
-		h.insert(job, true)
+	case urgent:
+		h.hurry(job)
 	}
 	h.hold(job)
 	h.startWorkers()
 	return job
+}
+
+// hurry puts a job before those that nobody waits for. The lock is held.
+func (h *history) hurry(job *readJob) {
+	if job.running || job.urgent {
+		return
+	}
+	h.queue = slices.DeleteFunc(h.queue, func(other *readJob) bool { return other == job })
+	h.insert(job, true)
 }
 
 func (h *history) insert(job *readJob, urgent bool) {

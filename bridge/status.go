@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/matrix"
 	"maunium.net/go/mautrix/bridgev2/status"
@@ -133,33 +132,13 @@ func (cl *Client) reportPending(ctx context.Context, evt *event.Event) error {
 	return nil
 }
 
-const (
-	reportPage = 200
-	// reportsAtOnce is how many rooms get states at a time.
-	reportsAtOnce = 16
-)
-
-// reportConfirmed reports a page of events whose stanzas the service has all taken: rooms side by side, but each room's events in order, since a receipt stands for
-// all before it. That they were reported is stored with them, so that a crash loses no report.
-func (c *Connector) reportConfirmed(ctx context.Context) (more bool, err error) {
-	rows, err := c.db.Outbox.Unreported(ctx, reportPage)
+// reportConfirmed reports a page of a room's events whose stanzas the service has all taken, in order, since a receipt stands for all before it. That they were reported
+// is stored with them, so that a crash loses no report. When one cannot be reported, those before it are done with.
+func (c *Connector) reportConfirmed(ctx context.Context, room string) (more bool, err error) {
+	rows, err := c.db.Outbox.Unreported(ctx, room, tellPage)
 	if err != nil || len(rows) == 0 {
 		return false, err
 	}
-	rooms := map[string][]database.OutboxMessage{}
-	for _, row := range rows {
-		rooms[row.RoomID] = append(rooms[row.RoomID], row)
-	}
-	work, within := errgroup.WithContext(ctx)
-	work.SetLimit(reportsAtOnce)
-	for _, inRoom := range rooms {
-		work.Go(func() error { return c.reportRoom(within, inRoom) })
-	}
-	return len(rows) == reportPage, work.Wait()
-}
-
-// reportRoom reports events of one room. When one cannot be reported, those before it are done with.
-func (c *Connector) reportRoom(ctx context.Context, rows []database.OutboxMessage) (err error) {
 	done := 0
 	for ; done < len(rows); done++ {
 		row := rows[done]
@@ -174,7 +153,7 @@ func (c *Connector) reportRoom(ctx context.Context, rows []database.OutboxMessag
 			break
 		}
 	}
-	return errors.Join(err, c.db.Outbox.MarkReported(context.WithoutCancel(ctx), seqs(rows[:done])...))
+	return len(rows) == tellPage, errors.Join(err, c.db.Outbox.MarkReported(context.WithoutCancel(ctx), seqs(rows[:done])...))
 }
 
 // isWholeConfirmed tells whether no part of an event was refused.

@@ -151,9 +151,9 @@ func (s *OutboxStore) FailLogin(ctx context.Context, loginID, why string) (rows 
 	return rows, err
 }
 
-// PruneSettled forgets rows that were settled before the given time.
+// PruneSettled forgets rows that were settled before the given time, but none whose sender is still to be told that it was not delivered.
 func (s *OutboxStore) PruneSettled(ctx context.Context, before time.Time) (count int64, err error) {
-	return s.db.exec(ctx, `DELETE FROM messenger_outbox WHERE settled_at<>0 AND settled_at<$1`, millis(before))
+	return s.db.exec(ctx, `DELETE FROM messenger_outbox WHERE settled_at<>0 AND settled_at<$1 AND (told_at<>0 OR state='confirmed')`, millis(before))
 }
 
 // update changes rows by seq, in one transaction. set uses the placeholders $1… for args.

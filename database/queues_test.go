@@ -159,7 +159,7 @@ func TestConfirmedEventsAreReportedOnceAndWhole(t *testing.T) {
 		ctx := t.Context()
 		unreported := func() []OutboxMessage {
 			t.Helper()
-			rows, err := db.Outbox.Unreported(ctx, 10)
+			rows, err := db.Outbox.Unreported(ctx, "!mary", 10)
 			must(t, err)
 			return rows
 		}
@@ -191,7 +191,7 @@ func TestConfirmedEventsAreReportedOnceAndWhole(t *testing.T) {
 		equal(t, "refused before it was reported", changed, true)
 		must(t, db.Outbox.MarkReported(ctx, seqsOf(rows)...))
 		equal(t, "unreported afterwards", len(unreported()), 0)
-		untold, err := db.Outbox.Untold(ctx, 10)
+		untold, err := db.Outbox.Untold(ctx, "!mary", 10)
 		must(t, err)
 		equalList(t, "what was refused is still to be told", stanzas(untold), []string{"$2.0"})
 		must(t, db.Outbox.MarkTold(ctx, seqsOf(untold)...))
@@ -201,7 +201,7 @@ func TestConfirmedEventsAreReportedOnceAndWhole(t *testing.T) {
 		must(t, db.Outbox.MarkReported(ctx, seqsOf(unreported())...))
 		_, _, err = db.Outbox.FailStanza(ctx, "me", "$3.0", "Mary has left.")
 		must(t, err)
-		untold, err = db.Outbox.Untold(ctx, 10)
+		untold, err = db.Outbox.Untold(ctx, "!mary", 10)
 		must(t, err)
 		equalList(t, "refused after it was reported", stanzas(untold), []string{"$3.0"})
 	})
@@ -258,6 +258,15 @@ func TestMessagesThatFailAreReportedOnce(t *testing.T) {
 		must(t, err)
 		equal(t, "reason", row.Error, "You have logged out.")
 		pruned, err := db.Outbox.PruneSettled(ctx, time.Now().Add(time.Hour))
+		must(t, err)
+		equal(t, "pruned before anybody was told", pruned, 0)
+		for _, login := range []string{"", "me", "you"} {
+			rooms, err := db.Outbox.UntoldRooms(ctx, login)
+			must(t, err)
+			equal(t, "rooms of "+login+" with something to tell", len(rooms), map[string]int{"": 1, "me": 1}[login])
+		}
+		must(t, db.Outbox.MarkTold(ctx, 1, 2, 3))
+		pruned, err = db.Outbox.PruneSettled(ctx, time.Now().Add(time.Hour))
 		must(t, err)
 		equal(t, "pruned", pruned, 3)
 	})

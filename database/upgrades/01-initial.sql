@@ -89,8 +89,8 @@ CREATE INDEX messenger_outbox_queued_idx ON messenger_outbox (login_id, seq, cha
 CREATE INDEX messenger_outbox_written_idx ON messenger_outbox (login_id, chat_id, seq) WHERE state='written';
 CREATE INDEX messenger_outbox_open_idx ON messenger_outbox (queued_at) WHERE state IN ('queued', 'written');
 CREATE INDEX messenger_outbox_settled_idx ON messenger_outbox (settled_at) WHERE settled_at<>0;
-CREATE INDEX messenger_outbox_untold_idx ON messenger_outbox (seq) WHERE told_at=0 AND state IN ('failed', 'expired');
-CREATE INDEX messenger_outbox_unreported_idx ON messenger_outbox (seq) WHERE told_at=0 AND state='confirmed';
+CREATE INDEX messenger_outbox_untold_idx ON messenger_outbox (room_id, seq) WHERE told_at=0 AND state IN ('failed', 'expired');
+CREATE INDEX messenger_outbox_unreported_idx ON messenger_outbox (room_id, seq) WHERE told_at=0 AND state='confirmed';
 
 CREATE TABLE messenger_inbox (
 	-- only: sqlite (line commented)

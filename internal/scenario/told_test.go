@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"maunium.net/go/mautrix/event"
+
+	"matrix-messenger/internal/homeserver"
 	"matrix-messenger/internal/scenario"
 	"matrix-messenger/messengerd"
 )
@@ -66,4 +69,30 @@ func metrics(t *testing.T, address string) string {
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
 	return string(text)
+}
+
+func TestARoomThatCannotBeToldHoldsUpNoOther(t *testing.T) {
+	opts, _ := reporting(t)
+	s := scenario.Start(t, opts)
+	s.LoginWithToken()
+	for _, name := range []string{"mary", "john"} {
+		s.ServiceSends(name, "hello")
+		s.RoomShows(name, "hello")
+	}
+	broken := s.Room("mary")
+	fault := s.HS.Fail(func(r homeserver.Request) bool {
+		return r.RoomID == broken && r.EventType == event.BeeperMessageStatus.Type
+	},
+		http.StatusInternalServerError, `{"errcode": "M_UNKNOWN", "error": "this room is broken"}`, 0)
+	delivered := s.UserSends("mary", "this one arrives")
+	s.ContactReceives("mary", "this one arrives")
+
+	if err := s.Service.SetSwitches(failMessages("not-acceptable")); err != nil {
+		t.Fatal(err)
+	}
+	refused := s.UserSends("john", "this one does not")
+	s.NoticeOn("john", refused, "Messenger does not accept this message")
+
+	fault.Remove()
+	s.StatusIs("mary", delivered, event.MessageStatusSuccess)
 }
