@@ -94,10 +94,13 @@ func (cl *Client) Connect(context.Context) {
 	ctx, cancel := context.WithCancel(cl.log.WithContext(cl.c.ctx))
 	run := &running{cancel: cancel, done: make(chan struct{})}
 	cl.running = run
-	cl.c.work.Go(func() {
+	begun := cl.c.work.Go(func() {
 		defer close(run.done)
 		cl.run(ctx, run)
 	})
+	if !begun {
+		close(run.done)
+	}
 }
 
 // run keeps the account signed in until ctx ends. Its frame lies beneath a session that may wait for days: what needs room has functions of its own.
@@ -107,7 +110,10 @@ func (cl *Client) run(ctx context.Context, run *running) {
 		return
 	}
 	account.Run(ctx)
-	cl.c.work.Go(end) // which may have to wait for the OAuth address
+	// It may have to wait for the OAuth address: a renewal must not be cut off once the old token may have been used up.
+	if !cl.c.work.Go(end) {
+		end()
+	}
 }
 
 // begin reads the credential and makes the account, and says what is to be called at its end. Without a credential there is no account.

@@ -48,6 +48,9 @@ type Connector struct {
 	telling *exsync.KeyedMutex[string] // by room, held while its senders are told
 	untold  chan struct{}              // holds something when senders are to be told how a message ended
 
+	// pendingAgain is when it is told again that a message waits, in nanoseconds since 1970.
+	pendingAgain atomic.Int64
+
 	// run tells the streams of this run of the program from those of earlier ones.
 	run string
 	// leftovers are the chats with messages of earlier runs, by login; lastRow is the newest row of those runs.

@@ -48,11 +48,16 @@ func (o *outbox) kick() {
 	ctx, cancel := context.WithCancel(o.cl.log.WithContext(o.cl.c.ctx))
 	done := make(chan struct{})
 	o.cancel, o.done, o.again = cancel, done, false
-	o.cl.c.work.Go(func() {
+	begun := o.cl.c.work.Go(func() {
 		defer close(done)
 		defer cancel()
 		o.work(ctx)
 	})
+	if !begun { // the bridge ends; what is queued is written after its next start
+		o.cancel = nil
+		cancel()
+		close(done)
+	}
 }
 
 // drain lets the burst that is under way be confirmed, for a moment: what is not would have to be looked for in the archive afterwards. No other one is begun until stop.

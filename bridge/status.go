@@ -110,14 +110,18 @@ func (c *Connector) report(ctx context.Context, state bridgev2.MessageStatus, in
 	return nil
 }
 
-// pendingTimeout bounds how long the homeserver is waited for with a status that the next one replaces anyway.
-const pendingTimeout = 5 * time.Second
+const (
+	// pendingTimeout bounds how long the homeserver is waited for with a status that the next one replaces anyway.
+	pendingTimeout = 5 * time.Second
+	// pendingRest is how long no such status is sent after one took that long: messages must not wait for them one after the other.
+	pendingRest = 30 * time.Second
+)
 
 // reportPending tells clients that show message states that the event waits; how it ends follows. It is sent before the event can go anywhere, so that it is never the
 // last word. An event that comes a second time may have ended already, and is left as it is.
 func (cl *Client) reportPending(ctx context.Context, evt *event.Event) error {
 	settings := cl.c.matrix.Config
-	if !settings.Matrix.MessageStatusEvents && settings.Homeserver.MessageSendCheckpointEndpoint == "" {
+	if !settings.Matrix.MessageStatusEvents && settings.Homeserver.MessageSendCheckpointEndpoint == "" || time.Now().UnixNano() < cl.c.pendingAgain.Load() {
 		return nil
 	}
 	known, err := cl.c.db.Outbox.ByEvent(ctx, string(evt.ID))
@@ -128,6 +132,9 @@ func (cl *Client) reportPending(ctx context.Context, evt *event.Event) error {
 	defer cancel()
 	if err = cl.c.report(ctx, bridgev2.MessageStatus{Status: event.MessageStatusPending}, bridgev2.StatusEventInfoFromEvent(evt)); err != nil {
 		cl.log.Debug().Err(err).Msg("Nobody could be told that a message waits")
+	}
+	if ctx.Err() != nil {
+		cl.c.pendingAgain.Store(time.Now().Add(pendingRest).UnixNano())
 	}
 	return nil
 }

@@ -10,13 +10,14 @@ type work struct {
 	group sync.WaitGroup
 }
 
-// Go runs f, unless the end has begun.
-func (w *work) Go(f func()) {
+// Go runs f, unless the end has begun; it tells which.
+func (w *work) Go(f func()) (begun bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.ended {
 		w.group.Go(f)
 	}
+	return !w.ended
 }
 
 // Wait begins the end and returns when everything has ended.

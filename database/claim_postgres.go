@@ -168,7 +168,7 @@ func (c *postgresClaim) drop() {
 	}
 }
 
-// isOurs tells whether what still has a lock is this process' own lost connection, which the server has not noticed yet.
+// isOurs tells whether what still has a lock is this process' own lost connection, which the server has not noticed yet. Of other roles' connections the server shows little more than the name.
 func (c *postgresClaim) isOurs(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
 	defer cancel()
@@ -183,7 +183,7 @@ func (c *postgresClaim) isOurs(ctx context.Context) bool {
 	}
 	for _, name := range append([]string{"schema " + schema}, c.names...) {
 		holder := c.holderOf(ctx, conn, name)
-		if holder.since.Valid && holder.name.String != c.name && strings.HasPrefix(holder.name.String, claimName) {
+		if holder.name.Valid && holder.name.String != c.name && strings.HasPrefix(holder.name.String, claimName) {
 			return false
 		}
 	}
