@@ -43,9 +43,10 @@ func (g *statusGate) SendMessageStatus(ctx context.Context, state *bridgev2.Mess
 	g.c.sendStatus(ctx, state, info)
 }
 
-// sendStatus gives the state of an event that is not in the outbox to the framework, which sends it in the background: what called for it, such as a worker that has
-// nothing left to do, may be over before that.
+// sendStatus tells the state of an event that is not in the outbox. A refusal is stored before it returns, so that it is told whatever happens then. Everything else is given to the
+// framework, which sends it in the background: what called for it, such as a worker that has nothing left to do, may be over before that.
 func (c *Connector) sendStatus(ctx context.Context, state *bridgev2.MessageStatus, info *bridgev2.MessageStatusEventInfo) {
+	again := ctx.Err() != nil // an event whose handler was ended is handled once more
 	ctx = withKey(context.WithoutCancel(ctx), "status "+string(state.Status)+" "+string(info.SourceEventID))
 	if info.SourceEventID != "" {
 		known, err := c.db.Outbox.ByEvent(ctx, string(info.SourceEventID))
@@ -60,6 +61,9 @@ func (c *Connector) sendStatus(ctx context.Context, state *bridgev2.MessageStatu
 	if errors.Is(state.InternalError, bridgev2.ErrNotLoggedIn) && strings.HasPrefix(state.Message, "You're not logged in") {
 		ours := state.WithMessage(c.notSignedIn(ctx, info))
 		state = &ours
+	}
+	if !again && c.storeRefusal(ctx, state, info) {
+		return
 	}
 	c.matrix.SendMessageStatus(ctx, state, info)
 }

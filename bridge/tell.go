@@ -190,6 +190,12 @@ func (c *Connector) tellGroup(ctx context.Context, group []database.OutboxMessag
 		if told {
 			continue // another part of it was refused before
 		}
+		if row.Kind == database.KindRefusal {
+			if err = c.tellRefusal(ctx, row); err != nil {
+				return err
+			}
+			continue
+		}
 		if visible == nil {
 			visible = &group[i]
 		}

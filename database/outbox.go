@@ -27,6 +27,8 @@ type OutboxKind string
 const (
 	KindText OutboxKind = "text" // a message that the user wrote
 	KindNote OutboxKind = "note" // a text that stands for something else: a reaction, a redaction, a file
+	// KindRefusal is an event that the bridge itself refused, so that nothing of it is for the service: see [OutboxStore.Refuse].
+	KindRefusal OutboxKind = "refusal"
 )
 
 // OutboxMessage is one stanza on its way to the service. A long Matrix message is several, its parts.
@@ -43,7 +45,7 @@ type OutboxMessage struct {
 	SenderMXID string
 	MsgType    string
 	Kind       OutboxKind
-	Body       []byte // nil once settled
+	Body       []byte // nil once settled; of a refusal, how it is told
 	State      OutboxState
 	StreamID   string // the stream it was last written on
 	Attempts   int    // how often it was written

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/internal/homeserver"
 	"matrix-messenger/internal/scenario"
@@ -95,4 +96,35 @@ func TestARoomThatCannotBeToldHoldsUpNoOther(t *testing.T) {
 
 	fault.Remove()
 	s.StatusIs("mary", delivered, event.MessageStatusSuccess)
+}
+
+func TestARefusalOfWhatNeverWaitedIsToldAfterTheBridgeWasKilled(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.ServiceSends("mary", "show me")
+	s.RoomShows("mary", "show me")
+	bot := s.Bot()
+	// The notice is on its way, but it never gets there before the kill.
+	held := s.HS.Block(func(req homeserver.Request) bool {
+		return req.Endpoint == "send" && req.UserID == bot && req.EventType == event.EventMessage.Type
+	})
+	first := s.UserSendsEvent("mary", event.EventSticker, file(s, "", "Cat", "image/png", "", []byte("PNG")))
+	second := s.UserSendsEvent("mary", event.EventSticker, file(s, "", "Dog", "image/png", "", []byte("PNG")))
+	within(t, func(ctx context.Context) error { return held.WaitHits(ctx, 1) })
+	// What stands behind the stickers in the room has gone out: both are handled.
+	s.UserSends("mary", "that was the cat")
+	s.ContactReceives("mary", "that was the cat")
+	s.KillBridge()
+	held.Remove()
+	s.StartBridge()
+	for _, sticker := range []id.EventID{first, second} {
+		s.NoticeOn("mary", sticker, "Your message was not bridged: Messenger takes text only")
+	}
+	third := s.UserSendsEvent("mary", event.EventSticker, file(s, "", "Cow", "image/png", "", []byte("PNG")))
+	s.NoticeOn("mary", third, "public_media")
+	for _, sticker := range []id.EventID{first, second, third} {
+		if notices := s.NoticesOn("mary", sticker); len(notices) != 1 {
+			t.Errorf("%s has the notices %q", sticker, notices)
+		}
+	}
 }

@@ -69,15 +69,18 @@ func (in *Inbox) replay(row database.MatrixEvent, evt *event.Event) (done, proce
 	return false, true
 }
 
-// alreadyHandled reports whether a message is known to have been handled: bridgev2 stores it after its handler succeeded. An
+// alreadyHandled reports whether a message is known to have been handled: bridgev2 stores it after its handler succeeded, and a refusal is stored before the handler returns. An
 // encrypted event may not be decryptable twice, so that for it the outbox counts as well.
 func (in *Inbox) alreadyHandled(ctx context.Context, evt *event.Event) (bool, error) {
 	stored, err := in.cfg.Connector.Bridge.DB.Message.GetPartByMXID(ctx, evt.ID)
-	if err != nil || stored != nil || evt.Type != event.EventEncrypted {
+	if err != nil || stored != nil {
 		return stored != nil, err
 	}
-	queued, err := in.cfg.DB.Outbox.ByEvent(ctx, evt.ID.String())
-	return len(queued) > 0, err
+	rows, err := in.cfg.DB.Outbox.ByEvent(ctx, evt.ID.String())
+	if err != nil || len(rows) == 0 {
+		return false, err
+	}
+	return evt.Type == event.EventEncrypted || rows[0].Kind == database.KindRefusal, nil
 }
 
 // dispatch does what the library does with an event of a transaction; its handlers run in this goroutine.

@@ -223,6 +223,16 @@ func TestAnEventThatTheStoppingLibraryInterruptsStaysPending(t *testing.T) {
 }
 
 func TestAMessageThatBridgev2HasStoredIsNotHandledAgain(t *testing.T) {
+	notHandledAgain(t)
+}
+
+func TestARefusedEventIsNotHandledAgain(t *testing.T) {
+	notHandledAgain(t, `DELETE FROM message`, `UPDATE messenger_outbox SET state='failed', kind='refusal'`)
+}
+
+// notHandledAgain handles a message, changes what the database knows of it, and leaves it to the next run.
+func notHandledAgain(t *testing.T, changes ...string) {
+	t.Helper()
 	w := newWorld(t, inbox.Config{}, "mary")
 	w.inbox.Ready()
 	evt := w.send("mary", "one")
@@ -230,6 +240,10 @@ func TestAMessageThatBridgev2HasStoredIsNotHandledAgain(t *testing.T) {
 	eventually(t, "an empty inbox", func() bool { return w.inbox.Pending() == 0 })
 	w.stop()
 	raw := reopen(t, w.place)
+	for _, change := range changes {
+		_, err := raw.Exec(t.Context(), change)
+		must(t, err)
+	}
 	// As if the process had ended between the handling and the mark.
 	_, err := raw.Exec(t.Context(), `UPDATE messenger_matrix_inbox SET state='pending', body=$2 WHERE event_id=$1`, evt.String(),
 		[]byte(fmt.Sprintf(`{"event_id":%q,"room_id":%q,"type":"m.room.message","sender":%q,"content":{"msgtype":"m.text","body":"one"}}`, evt, w.rooms["mary"], w.ann.ID)))
