@@ -45,6 +45,7 @@ type Connector struct {
 	callback atomic.Pointer[http.Handler] // nil unless the browser comes back to us
 
 	leaving sync.Mutex                 // held while chats of somebody who logged out are forgotten
+	left    chan struct{}              // holds something when chats of somebody who logged out are to be forgotten
 	telling *exsync.KeyedMutex[string] // by room, held while its senders are told
 	untold  chan struct{}              // holds something when senders are to be told how a message ended
 
@@ -92,6 +93,7 @@ func (c *Connector) Init(br *bridgev2.Bridge) {
 	c.run = newKey()
 	c.untold = make(chan struct{}, 1)
 	c.telling = exsync.NewKeyedMutex[string]()
+	c.left = make(chan struct{}, 1)
 	c.archiveSlots = make(chan struct{}, archiveReads)
 	c.ctx, c.stop = context.WithCancel(c.log.WithContext(context.Background()))
 

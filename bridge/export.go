@@ -7,6 +7,7 @@ import (
 
 	"maunium.net/go/mautrix/bridgev2/commands"
 	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/database"
 )
@@ -34,6 +35,15 @@ func (c *Connector) commandExport(ce *commands.Event) {
 	}
 	ctx, cancel := context.WithTimeout(ce.Ctx, exportTimeout)
 	defer cancel()
+	if alone, err := c.aloneWithBot(ctx, ce.RoomID, ce.User.MXID); err != nil {
+		c.log.Err(err).Stringer("room_id", ce.RoomID).Msg("Who is in a room could not be asked")
+		ce.Reply("Whether somebody else is in this room could not be found out. Please try again later.")
+		return
+	} else if !alone {
+		ce.Reply("The file is about all your chats, and somebody else is in this room or invited to it, so you do not get it here. Remove them from the room and write `export` again. " +
+			"Or leave this room, start a new chat with the bot and write it there.")
+		return
+	}
 	file, err := Export(ctx, c.db, string(c.br.ID), ce.User.MXID.String())
 	if err != nil {
 		c.log.Err(err).Msg("What is stored of a user could not be read")
@@ -55,6 +65,23 @@ func (c *Connector) commandExport(ce *commands.Event) {
 		c.log.Err(err).Msg("An export could not be sent")
 		ce.Reply("The file could not be sent. Please try again later.")
 	}
+}
+
+// aloneWithBot asks the homeserver whether a room has nobody but a user and the bot in it, and nobody else invited: who was there when it became their room may have got company.
+func (c *Connector) aloneWithBot(ctx context.Context, room id.RoomID, user id.UserID) (bool, error) {
+	bot := c.matrix.AS.BotIntent()
+	members, err := bot.Members(ctx, room)
+	if err != nil {
+		return false, err
+	}
+	for _, evt := range members.Chunk {
+		who := id.UserID(evt.GetStateKey())
+		membership, _ := evt.Content.Raw["membership"].(string)
+		if who != user && who != bot.UserID && event.Membership(membership).IsInviteOrJoin() {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // Export is everything that is stored of a Matrix user, as a file for people to read.

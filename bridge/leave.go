@@ -1,14 +1,16 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"net/http"
+	"fmt"
 	"time"
 
-	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
+	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/bridgev2/simplevent"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -49,45 +51,123 @@ func (c *Connector) loginIsGone(ctx context.Context, login networkid.UserLoginID
 	return row == nil, err
 }
 
-// forgetLeftChats does so for every login that does not exist any more: also for those whose logout a crash has interrupted. It tries until it is done or the bridge stops.
+// forgetLeftChats does so for every login that does not exist any more: also for those whose logout a crash has interrupted. It tries until it is done or the bridge stops. Where
+// it is under way already, it makes that one look again at once, and returns.
 func (c *Connector) forgetLeftChats(ctx context.Context) {
 	if c.br.Config.CleanupOnLogout.Enabled {
 		return
 	}
-	c.leaving.Lock()
-	defer c.leaving.Unlock()
+	select {
+	case c.left <- struct{}{}:
+	default:
+	}
+	for len(c.left) > 0 && ctx.Err() == nil && c.leaving.TryLock() {
+		c.forgetUntilDone(ctx)
+		c.leaving.Unlock()
+	}
+}
+
+func (c *Connector) forgetUntilDone(ctx context.Context) {
 	for attempt := 1; ; attempt++ {
-		chats, err := c.db.LeftChats(ctx, string(c.br.ID))
-		for _, chat := range chats {
-			if err == nil {
-				err = c.forgetChat(ctx, chat)
-			}
+		select {
+		case <-c.left:
+		default:
 		}
+		err := c.forgetAllLeft(ctx)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
 		c.log.Warn().Err(err).Int("attempt", attempt).Msg("The chats of somebody who logged out could not be forgotten yet")
-		if !sleep(ctx, backoff(attempt)) {
-			return
+		pause := time.NewTimer(backoff(attempt))
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+		case <-c.left: // somebody else has logged out, and does not wait for the trouble of others
 		}
+		pause.Stop()
 	}
 }
 
-// forgetChat leaves a chat's room and removes what is stored of both. It may be done again from the start.
+// forgetAllLeft goes through all chats there are: one that makes trouble does not hold up the others.
+func (c *Connector) forgetAllLeft(ctx context.Context) error {
+	chats, err := c.db.LeftChats(ctx, string(c.br.ID))
+	if err != nil {
+		return err
+	}
+	var first error
+	failed := 0
+	for _, chat := range chats {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err = c.forgetChat(ctx, chat); err != nil {
+			failed++
+			first = cmp.Or(first, err)
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d chats, the first because: %w", failed, len(chats), first)
+	}
+	return nil
+}
+
+// forgetChat leaves a chat's room and removes what is stored of both. It may be done again from the start. All of it happens in the chat's turn, since somebody may sign in again at any
+// moment, and their messages come in there: then the chat is kept, without the room if that has been left.
 func (c *Connector) forgetChat(ctx context.Context, chat database.LeftChat) error {
 	key := networkid.PortalKey{ID: networkid.PortalID(chat.ID), Receiver: networkid.UserLoginID(chat.LoginID)}
-	if gone, err := c.loginIsGone(ctx, key.Receiver); err != nil || !gone {
-		return err // signed in again in the meantime: then the chats are needed
-	}
 	portal, err := c.br.GetExistingPortalByKey(ctx, key)
 	if err != nil {
 		return err
 	}
+	if portal == nil || portal.MXID == "" { // without a room the framework gives a chat no turn
+		return c.forgetRows(ctx, chat, portal)
+	}
+	done := make(chan error, 1)
+	answer := c.formerLogin(key.Receiver).QueueRemoteEvent(&simplevent.EventMeta{
+		Type:      bridgev2.RemoteEventUnknown,
+		PortalKey: key,
+		PreHandleFunc: func(_ context.Context, portal *bridgev2.Portal) {
+			done <- c.leaveAndForget(ctx, chat, portal)
+		},
+	})
+	select {
+	case err = <-done:
+		return err
+	default:
+		return cmp.Or(answer.Error, errRoomless)
+	}
+}
+
+// errRoomless is the answer when a chat has lost its room on the way to its turn.
+var errRoomless = errors.New("the chat has no room any more")
+
+// formerLogin stands for a login that is gone, for what has to happen in its chats' turns.
+func (c *Connector) formerLogin(login networkid.UserLoginID) *bridgev2.UserLogin {
+	return &bridgev2.UserLogin{UserLogin: &bridgedb.UserLogin{BridgeID: c.br.ID, ID: login}, Bridge: c.br, Log: c.log}
+}
+
+func (c *Connector) leaveAndForget(ctx context.Context, chat database.LeftChat, portal *bridgev2.Portal) error {
+	if gone, err := c.loginIsGone(ctx, portal.Receiver); err != nil || !gone {
+		return err // signed in again in the meantime: then the chat is needed
+	}
+	if err := c.leaveChatRoom(ctx, portal); err != nil {
+		return err
+	}
+	if gone, err := c.loginIsGone(ctx, portal.Receiver); err != nil {
+		return err
+	} else if !gone { // while we were leaving
+		return portal.RemoveMXID(ctx)
+	}
+	return c.forgetRows(ctx, chat, portal)
+}
+
+// forgetRows removes what is stored of a chat, unless its login exists again.
+func (c *Connector) forgetRows(ctx context.Context, chat database.LeftChat, portal *bridgev2.Portal) error {
+	if gone, err := c.loginIsGone(ctx, networkid.UserLoginID(chat.LoginID)); err != nil || !gone {
+		return err
+	}
 	if portal != nil {
-		if err = c.leaveChatRoom(ctx, portal); err != nil {
-			return err
-		}
-		if err = portal.Delete(ctx); err != nil {
+		if err := portal.Delete(ctx); err != nil {
 			return err
 		}
 	}
@@ -97,35 +177,12 @@ func (c *Connector) forgetChat(ctx context.Context, chat database.LeftChat) erro
 // leaveChatRoom says goodbye in a chat's room and leaves it; an error means that it is to be tried again.
 func (c *Connector) leaveChatRoom(ctx context.Context, portal *bridgev2.Portal) error {
 	room := portal.MXID
-	if room == "" {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	saying, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
 	content := &event.MessageEventContent{MsgType: event.MsgNotice, Body: noticeChatLeft, Mentions: &event.Mentions{}}
-	_, err := c.br.Bot.SendMessage(stablesend.WithKey(ctx, "left "+room.String()), room, event.EventMessage, &event.Content{Parsed: content}, nil)
-	if err != nil && passing(err) && !notInRoom(err) {
+	_, err := c.br.Bot.SendMessage(stablesend.WithKey(saying, "left "+room.String()), room, event.EventMessage, &event.Content{Parsed: content}, nil)
+	if staysInRoom(err) {
 		return err
 	}
-	// A ghost may be all that is left there; the bot, which could tell, goes last.
-	for _, ghost := range []networkid.UserID{userID(string(portal.ID)), userID(string(portal.Receiver))} {
-		intent := c.matrix.AS.Intent(c.matrix.FormatGhostMXID(ghost))
-		if member, err := c.matrix.StateStore.GetMembership(ctx, room, intent.UserID); err == nil && member != event.MembershipJoin && member != event.MembershipInvite {
-			continue
-		}
-		if _, err = intent.LeaveRoom(ctx, room); err != nil && passing(err) && !notInRoom(err) {
-			return err
-		}
-	}
-	if err = c.br.Bot.DeleteRoom(ctx, id.RoomID(room), true); err != nil && passing(err) && !notInRoom(err) {
-		return err
-	}
-	return nil
-}
-
-// notInRoom tells whether the homeserver refuses because we are not there, which is as good as having left.
-func notInRoom(err error) bool {
-	var answer mautrix.HTTPError
-	return errors.Is(err, mautrix.MForbidden) || errors.Is(err, mautrix.MNotFound) ||
-		errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode == http.StatusForbidden
+	return c.abandonRoom(ctx, portal, true)
 }

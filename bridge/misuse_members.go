@@ -3,11 +3,9 @@ package bridge
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
-	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/bridgev2/simplevent"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -40,7 +38,7 @@ func (c *Connector) memberMisuse(ctx context.Context, evt *event.Event, portal *
 	case client == nil || !gone:
 	case isGhost && string(contact) == string(portal.ID) && content.Membership == event.MembershipBan:
 		c.reply(ctx, evt.RoomID, evt.ID, fmt.Sprintf(noticeContactBanned, client.people.name(ctx, string(contact)), contact))
-		err = client.letGo(portal, evt.RoomID, true)
+		err = client.letGoAtLast(portal, evt)
 	case isGhost && string(contact) == string(portal.ID):
 		if wasJoined(evt) {
 			name := client.people.name(ctx, string(contact))
@@ -49,7 +47,7 @@ func (c *Connector) memberMisuse(ctx context.Context, evt *event.Event, portal *
 	case target == c.br.Bot.GetMXID():
 		err = client.botRemoved(ctx, portal, evt)
 	case target == client.login.UserMXID:
-		err = client.userLeft(ctx, portal, evt.RoomID)
+		err = client.userLeft(ctx, portal, evt)
 	}
 	if err != nil {
 		c.log.Err(err).Stringer("room_id", evt.RoomID).Str("membership", string(content.Membership)).Msg("A change of a room's members could not be followed")
@@ -88,21 +86,21 @@ func (cl *Client) botRemoved(ctx context.Context, portal *bridgev2.Portal, evt *
 		text := fmt.Sprintf(noticeRoomLetGo, cl.people.name(ctx, string(portal.ID)), portal.ID)
 		cl.tellUser(withKey(ctx, "let go "+evt.ID.String()), text)
 	}
-	return cl.letGo(portal, evt.RoomID, true)
+	return cl.letGoAtLast(portal, evt)
 }
 
 // userLeft lets go of the room that the user left, or whose invite the user declined: nobody is to be called back into a room by a contact's typing, or find a new invite to it
 // after every message. The room of a contact request is not ours to close here: leaving it is an answer to the request.
-func (cl *Client) userLeft(ctx context.Context, portal *bridgev2.Portal, room id.RoomID) error {
-	request, found, err := cl.c.db.Request.ByRoom(ctx, string(room))
+func (cl *Client) userLeft(ctx context.Context, portal *bridgev2.Portal, evt *event.Event) error {
+	request, found, err := cl.c.db.Request.ByRoom(ctx, string(evt.RoomID))
 	if err != nil || found && request.State != database.RequestAccepted {
 		return err
 	}
-	return cl.letGo(portal, room, true)
+	return cl.letGoAtLast(portal, evt)
 }
 
 // letGo takes a chat's room away from it; the chat, its messages and what waits to be sent stay. The next message makes a new room. The bridge's own users leave the old one; the
-// others are removed too unless puppetsOnly. All happens within the chat's turn, so that no message gets into the room that is given up; it may be done again after a crash.
+// others are removed too unless puppetsOnly. An error means that the room is still the chat's, and that it may be tried again. All happens within the chat's turn, so that no message gets into the room that is given up; it may be done again after a crash.
 func (cl *Client) letGo(portal *bridgev2.Portal, room id.RoomID, puppetsOnly bool) error {
 	done := make(chan error, 1)
 	answer := cl.login.QueueRemoteEvent(&simplevent.EventMeta{
@@ -112,7 +110,11 @@ func (cl *Client) letGo(portal *bridgev2.Portal, room id.RoomID, puppetsOnly boo
 			if portal.MXID != room {
 				return // the chat has another room by now
 			}
-			cl.leaveRoom(ctx, userID(string(portal.ID)), room, puppetsOnly)
+			// Rooms are let go last: what is written in one that still has us in it must find its chat.
+			if err := cl.c.abandonRoom(ctx, portal, puppetsOnly); err != nil {
+				done <- err
+				return
+			}
 			done <- portal.RemoveMXID(ctx)
 		},
 	})
@@ -123,21 +125,6 @@ func (cl *Client) letGo(portal *bridgev2.Portal, room id.RoomID, puppetsOnly boo
 		return answer.Error
 	}
 }
-
-// leaveRoom makes the contact and the bot leave. The bot may not be in the room any more, so it comes last, and what they may not do is no reason to keep the room.
-func (cl *Client) leaveRoom(ctx context.Context, contact networkid.UserID, room id.RoomID, puppetsOnly bool) {
-	leaving, cancel := context.WithTimeout(ctx, leaveTimeout)
-	defer cancel()
-	if _, err := cl.c.matrix.AS.Intent(cl.c.matrix.FormatGhostMXID(contact)).LeaveRoom(leaving, room); err != nil {
-		cl.log.Debug().Err(err).Stringer("room_id", room).Msg("A contact could not leave a room that was let go")
-	}
-	if err := cl.c.br.Bot.DeleteRoom(leaving, room, puppetsOnly); err != nil {
-		cl.log.Debug().Err(err).Stringer("room_id", room).Msg("The bot could not leave a room that was let go")
-	}
-}
-
-// leaveTimeout bounds the tidying up in a room that nobody needs any more.
-const leaveTimeout = 30 * time.Second
 
 // tombstoneMisuse speaks up when the framework did not follow a room to its replacement.
 func (c *Connector) tombstoneMisuse(ctx context.Context, evt *event.Event, portal *bridgev2.Portal) {

@@ -31,7 +31,8 @@ type Row map[string]any
 // exportExplained stands in the file, for whoever reads it.
 const exportExplained = "What the bridge has stored about you. 'logins' is about each account you are signed in to: contacts, presence, contact requests, messages that wait, and, " +
 	"as fingerprints without texts, which messages it has seen. 'framework' is what it keeps about your rooms: which chat is in which room, and which message became which event. " +
-	"Message texts are kept only while a message waits. Left out are secrets: access tokens and keys."
+	"Message texts are kept only while a message waits, and of messages that could not be shown in Matrix, for 30 days or until you log out. Left out are secrets, access tokens and keys, " +
+	"and the list of Matrix events that the bridge has received: their IDs and rooms, for 30 days, with the sealed content of those that wait or could not be handled."
 
 // frameworkRows are the queries for the framework's rows of a user. They stand for the bridge ID and the user.
 var frameworkRows = map[string]string{

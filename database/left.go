@@ -37,7 +37,7 @@ func (db *Database) LeftChats(ctx context.Context, bridgeID string) ([]LeftChat,
 // roomTables are the framework's tables with what is known of a room, and its keys. Those of encryption need not exist.
 var roomTables = []string{"mx_user_profile", "mx_room_state", "crypto_megolm_inbound_session", "crypto_megolm_outbound_session"}
 
-// ForgetRoom removes what is stored of a room that the bridge has left, and notes it and its contact for [Database.RemoveLeft].
+// ForgetRoom removes what is stored of a room that the bridge has left, the content of events that were set aside included, and notes it and its contact for [Database.RemoveLeft].
 func (db *Database) ForgetRoom(ctx context.Context, roomID, contact string) error {
 	there, err := db.roomTables(ctx)
 	if err != nil {
@@ -57,6 +57,10 @@ func (db *Database) ForgetRoom(ctx context.Context, roomID, contact string) erro
 }
 
 func (db *Database) forgetRoom(ctx context.Context, tables []string, roomID string) (rows int64, err error) {
+	_, err = db.db.Exec(ctx, `UPDATE messenger_matrix_inbox SET body=NULL WHERE room_id=$1 AND state='poisoned' AND body IS NOT NULL`, roomID)
+	if err != nil {
+		return 0, fmt.Errorf("dropping the content of events that were set aside failed: %w", err)
+	}
 	for _, table := range tables {
 		result, err := db.db.Exec(ctx, `DELETE FROM `+table+` WHERE room_id=$1`, roomID)
 		if err != nil {

@@ -128,7 +128,7 @@ func (s *MatrixInboxStore) MarkHandled(ctx context.Context, seq int64) error {
 	return err
 }
 
-// Poison sets an event aside that cannot be handled. Its content stays for whoever looks into it, until PruneHandled.
+// Poison sets an event aside that cannot be handled. Its content stays for whoever looks into it, until PruneHandled or [Database.ForgetRoom].
 func (s *MatrixInboxStore) Poison(ctx context.Context, seq int64, why string) error {
 	_, err := s.db.exec(ctx, `
 		UPDATE messenger_matrix_inbox SET state='poisoned', error=$3, handled_at=$2 WHERE seq=$1 AND state='pending'

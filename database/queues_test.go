@@ -23,7 +23,7 @@ func TestAnEventIsKeptOnceUntilItIsHandled(t *testing.T) {
 		must(t, err)
 		equalList(t, "new events", eventIDs(fresh), []string{"$1", "$2", "$3"})
 		must(t, db.MatrixInbox.MarkHandled(ctx, fresh[0].Seq))
-		repeated, err := db.MatrixInbox.InsertBatch(ctx, []MatrixEvent{{EventID: "$1", RoomID: "!a"}, {EventID: "$3", RoomID: "!a"}, {EventID: "$4", RoomID: "!a"}})
+		repeated, err := db.MatrixInbox.InsertBatch(ctx, []MatrixEvent{{EventID: "$1", RoomID: "!a"}, {EventID: "$3", RoomID: "!a"}, {EventID: "$4", RoomID: "!a", Body: []byte(`{"a":4}`)}})
 		must(t, err)
 		equalList(t, "new events of the repetition", eventIDs(repeated), []string{"$4"})
 
@@ -43,6 +43,16 @@ func TestAnEventIsKeptOnceUntilItIsHandled(t *testing.T) {
 			equal(t, "attempts", attempts, want)
 		}
 		must(t, db.MatrixInbox.Poison(ctx, next[0].Seq, "it crashes"))
+		contents := func() int {
+			n, err := queryCount(ctx, db, `SELECT COUNT(*) FROM messenger_matrix_inbox WHERE state='poisoned' AND body IS NOT NULL`)
+			must(t, err)
+			return n
+		}
+		equal(t, "contents of what was set aside", contents(), 1)
+		must(t, db.ForgetRoom(ctx, "!b", "mary"))
+		equal(t, "contents after another room was forgotten", contents(), 1)
+		must(t, db.ForgetRoom(ctx, "!a", "mary"))
+		equal(t, "contents after its room was forgotten", contents(), 0)
 		depth, err := db.MatrixInbox.Depth(ctx)
 		must(t, err)
 		equal(t, "depth", depth, 2)

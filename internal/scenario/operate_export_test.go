@@ -50,6 +50,17 @@ func TestAUserGetsAFileWithWhatIsStoredOfThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.RoomTells("mary", "only in your own room with the bot")
+		// Nor where somebody has joined them since.
+		if err := s.Alice.Invite(s.BotRoom(), s.HS.User("bob").ID, false); err != nil {
+			t.Fatal(err)
+		}
+		s.UserTellsBot("export")
+		s.BotSays("somebody else is in this room or invited to it")
+		if err := s.Alice.Kick(s.BotRoom(), s.HS.User("bob").ID); err != nil {
+			t.Fatal(err)
+		}
+		s.UserTellsBot("export")
+		s.BotSays("messenger-bridge-data.json")
 		s.ServiceComesBack()
 	})
 }
