@@ -33,7 +33,7 @@ func (in *inbound) handOver(ctx context.Context, row database.Incoming, attempt 
 	}
 	if what.Tried || in.wasTried(row) {
 		// An earlier try may have reached the homeserver without us having learned of it.
-		if found, err := in.lookBefore(ctx, row, what); err != nil {
+		if found, err := in.lookPatiently(ctx, row, what); err != nil {
 			return err
 		} else if found {
 			return in.done(ctx, row, what)
@@ -151,6 +151,22 @@ func (in *inbound) setAside(ctx context.Context, row database.Incoming, reason e
 		in.cl.people.name(ctx, row.ChatID), row.Stamp.UTC().Format("2006-01-02 15:04 UTC"), int(keepSettled/(24*time.Hour)))
 	in.cl.tellUser(ctx, text)
 	return nil
+}
+
+// lateEffect is how long after its start a homeserver may still store what it was sent before its end: Dendrite takes an event into a queue on disk, and works that off when it is
+// back, with no memory of who sent it.
+const lateEffect = 2 * time.Second
+
+// lookPatiently looks whether a row is in its room already, and of the one row of a chat that was on its way at a break looks again a moment later.
+func (in *inbound) lookPatiently(ctx context.Context, row database.Incoming, what incoming) (bool, error) {
+	found, err := in.lookBefore(ctx, row, what)
+	if err != nil || found || !in.inFlight(row) {
+		return found, err
+	}
+	if !sleep(ctx, lateEffect) {
+		return false, ctx.Err()
+	}
+	return in.lookBefore(ctx, row, what)
 }
 
 // lookBefore looks among the room's newest events for one that carries the row's key. When it is there, the framework's row of it is made up for.

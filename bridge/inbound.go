@@ -24,6 +24,7 @@ type inbound struct {
 	ctx     context.Context // of the workers, nil while disconnected
 	cancel  context.CancelFunc
 	chats   map[string]*chatWorker
+	met     map[string]bool   // the chats of which a row was handed over in this run
 	begun   map[string]string // by chat: the key of the row that was last given to its room, while it is not known what became of it
 	resumed bool
 	work    sync.WaitGroup
@@ -39,7 +40,7 @@ type chatWorker struct {
 }
 
 func newInbound(cl *Client) *inbound {
-	return &inbound{cl: cl, chats: map[string]*chatWorker{}, begun: map[string]string{}}
+	return &inbound{cl: cl, chats: map[string]*chatWorker{}, begun: map[string]string{}, met: map[string]bool{}}
 }
 
 // Kinds of rows in the Messenger inbox.
@@ -243,6 +244,14 @@ func (in *inbound) begin(row database.Incoming) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.begun[row.ChatID] = row.DedupeKey
+	in.met[row.ChatID] = true
+}
+
+// inFlight tells whether a row that was tried may be on its way even now: the last one of its chat that this run began with, or the first that the run before it left behind.
+func (in *inbound) inFlight(row database.Incoming) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.begun[row.ChatID] == row.DedupeKey || !in.met[row.ChatID]
 }
 
 // end notes that nothing is to become of a row any more.

@@ -54,6 +54,12 @@ func chaosRounds(t *testing.T, seed uint64, rounds int) {
 			say(t, ctx, room, atMary[len(atMary)-1])
 		}
 	}
+	// johnIsHeard waits until Mary has what John wrote. What Dendrite has not pushed to the bridge when it is killed it may push minutes later and after newer events, which nobody
+	// behind it can tell.
+	johnIsHeard := func() {
+		_, err := w.Mary().WaitReceived(ctx, len(atMary)-len(heard))
+		must(t, err)
+	}
 	for range rounds {
 		maryWrites(random.IntN(3))
 		johnWrites(random.IntN(3))
@@ -66,6 +72,7 @@ func chaosRounds(t *testing.T, seed uint64, rounds int) {
 			johnWrites(random.IntN(4))
 			must(t, w.Bridge.Start(ctx))
 		case 1: // the homeserver
+			johnIsHeard()
 			w.Home.Kill()
 			maryWrites(random.IntN(5))
 			must(t, w.Home.Start(ctx))
@@ -81,6 +88,7 @@ func chaosRounds(t *testing.T, seed uint64, rounds int) {
 			must(t, w.StartService(ctx))
 			maryWrites(random.IntN(4))
 		case 3: // both ends of the bridge's work
+			johnIsHeard()
 			w.Home.Kill()
 			w.Bridge.Kill()
 			maryWrites(random.IntN(5))
