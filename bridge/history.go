@@ -38,7 +38,8 @@ type history struct {
 
 	repeats map[repeatKey]*repeat // stored messages of this session
 	clock   serviceClock
-	listing bool // the chats of the archive are being given rooms
+	listing bool            // the chats of the archive are being given rooms
+	begun   map[string]bool // chats that began while nobody was there
 }
 
 // chatHistory is what is known of one chat in this session.

@@ -89,6 +89,7 @@ type recollection struct {
 	lastRead    database.ArchiveRead
 	at          time.Time // when it was recalled
 	since       time.Time // when the session began
+	begun       bool      // the chat began while nobody was there
 	shown       time.Time // of the newest message in the room, if there is no log any more
 	offset      time.Duration
 	offsetKnown bool
@@ -107,7 +108,7 @@ const maxPending = 500
 func (h *history) recall(ctx context.Context, session *xmppside.Session, chat string) (*recollection, error) {
 	r := &recollection{chat: chat, stream: h.cl.c.streamID(session.ID()), at: time.Now()}
 	h.mu.Lock()
-	r.since = h.since
+	r.since, r.begun = h.since, h.begun[chat]
 	isLatest := h.session == session.ID()
 	h.mu.Unlock()
 	if !isLatest {
@@ -227,7 +228,7 @@ func (h *history) missing(known *recollection, tail []archive.Entry, verdict ali
 		e := tail[m.Index]
 		what := incoming{
 			From: known.chat, Text: e.Body, Time: localTime(e.Time, verdict.Offset, verdict.OffsetKnown), Stamp: e.Time,
-			Source: sourceArchive, Late: true, Old: known.isNew(), Stream: known.stream,
+			Source: sourceArchive, Late: true, Old: known.isNew() && !known.begun, Stream: known.stream,
 		}
 		what.Read = what.Old && i == len(verdict.Missing)-1
 		kind := kindMessage

@@ -47,14 +47,28 @@ func (h *history) roomsAtLogin() {
 	})
 }
 
+// makeRooms gives rooms to all chats of the archive, the first time, and later to those that began while nobody was there: a first message that was lost with its connection shows nowhere else.
 func (h *history) makeRooms(ctx context.Context, session *xmppside.Session) error {
 	setting, err := h.cl.c.db.Setting.Get(ctx, h.cl.id())
-	if err != nil || !setting.ListedAt.IsZero() {
-		return err
-	}
-	chats, err := h.archivedChats(ctx, session)
 	if err != nil {
 		return err
+	}
+	first := setting.ListedAt.IsZero()
+	chats, err := h.archivedChats(ctx, session, first)
+	if err != nil {
+		return err
+	}
+	if !first {
+		chats, err = h.neverRead(ctx, chats[:min(len(chats), readAtSignIn)])
+		if err != nil {
+			return err
+		}
+		h.mu.Lock()
+		h.begun = map[string]bool{}
+		for _, chat := range chats {
+			h.begun[chat] = true
+		}
+		h.mu.Unlock()
 	}
 	pause := time.Minute / time.Duration(h.cl.c.Config.Limits.RoomsPerMinute)
 	for _, chat := range chats {
@@ -79,8 +93,25 @@ func (h *history) makeRooms(ctx context.Context, session *xmppside.Session) erro
 			return errSessionOver
 		}
 	}
+	if !first {
+		return nil
+	}
 	_, err = h.cl.c.db.Setting.Update(ctx, h.cl.id(), func(s *database.Setting) { s.ListedAt = time.Now() })
 	return err
+}
+
+// neverRead are the chats of which the bridge has never asked the archive. One whose room was deleted is not among them.
+func (h *history) neverRead(ctx context.Context, chats []string) (unknown []string, err error) {
+	for _, chat := range chats {
+		read, err := h.cl.c.db.ArchiveRead.Get(ctx, h.cl.id(), chat)
+		if err != nil {
+			return nil, err
+		}
+		if read.At.IsZero() {
+			unknown = append(unknown, chat)
+		}
+	}
+	return unknown, nil
 }
 
 // fetchIn is fetch behind everything that somebody waits for, unless the chat was read in this session.
@@ -110,8 +141,8 @@ func (h *history) fetchIn(ctx context.Context, session *xmppside.Session, chat s
 	}
 }
 
-// archivedChats are the chats that the archive has messages of, the one used last first. A service without lists is asked about the contacts one by one.
-func (h *history) archivedChats(ctx context.Context, session *xmppside.Session) (chats []string, err error) {
+// archivedChats are the chats that the archive has messages of, the one that began last first. Where the archive cannot be listed, thorough asks about the contacts one by one.
+func (h *history) archivedChats(ctx context.Context, session *xmppside.Session, thorough bool) (chats []string, err error) {
 	listCtx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	list, err := archive.List(listCtx, session)
@@ -125,6 +156,9 @@ func (h *history) archivedChats(ctx context.Context, session *xmppside.Session) 
 	}
 	if !iq.Refused(err) {
 		return nil, err
+	}
+	if !thorough {
+		return nil, nil
 	}
 	contacts, err := h.cl.people.listed(ctx)
 	if err != nil {
