@@ -137,11 +137,12 @@ func (c *Connector) tombstoneMisuse(ctx context.Context, evt *event.Event, porta
 // notManagement ends the use of a room as the place for talking to the bot once it is a chat's room: else what is written in it would be taken for commands. It comes about
 // when the bot was alone with the user in a room that a chat then moved to.
 func (c *Connector) notManagement(ctx context.Context, evt *event.Event) {
-	if c.isOurDoing(evt) {
+	// The chat comes first: the framework writes the user's field without a lock, while it makes the room with the bot.
+	if c.isOurDoing(evt) || c.portalOf(ctx, evt.RoomID) == nil {
 		return
 	}
 	user, err := c.br.GetExistingUserByMXID(ctx, evt.Sender)
-	if err != nil || user == nil || user.ManagementRoom != evt.RoomID || c.portalOf(ctx, evt.RoomID) == nil {
+	if err != nil || user == nil || user.ManagementRoom != evt.RoomID {
 		return
 	}
 	user.ManagementRoom = ""

@@ -19,6 +19,7 @@ func hello() scenario.Step {
 		s.BotSays("start-chat")
 		s.ServiceSends("mary", "hello")
 		s.RoomShows("mary", "hello")
+		s.BridgeKnowsWhatTheRoomsHave()
 		s.Remember("room", s.Room("mary").String())
 	}}
 }

@@ -1,9 +1,11 @@
 package scenario
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"strings"
+	"time"
 
 	_ "github.com/lib/pq" // the two engines' drivers
 	_ "github.com/mattn/go-sqlite3"
@@ -31,6 +33,21 @@ func (s *Scenario) Tables() map[string][]string {
 		s.t.Fatalf("the database has only %d tables", len(tables))
 	}
 	return tables
+}
+
+// BridgeKnowsWhatTheRoomsHave waits until nothing that the service sent waits to be shown, or to be noted as shown.
+func (s *Scenario) BridgeKnowsWhatTheRoomsHave() {
+	s.t.Helper()
+	s.within("the bridge knows what the rooms have", func(ctx context.Context) error {
+		for len(s.Tables()["messenger_inbox"]) > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(20 * time.Millisecond): // a database tells nobody of a change
+			}
+		}
+		return nil
+	})
 }
 
 func (s *Scenario) rows(db *sql.DB, query string) (texts []string) {
