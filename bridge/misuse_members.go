@@ -137,12 +137,16 @@ func (c *Connector) tombstoneMisuse(ctx context.Context, evt *event.Event, porta
 // notManagement ends the use of a room as the place for talking to the bot once it is a chat's room: else what is written in it would be taken for commands. It comes about
 // when the bot was alone with the user in a room that a chat then moved to.
 func (c *Connector) notManagement(ctx context.Context, evt *event.Event) {
-	// The chat comes first: the framework writes the user's field without a lock, while it makes the room with the bot.
 	if c.isOurDoing(evt) || c.portalOf(ctx, evt.RoomID) == nil {
 		return
 	}
+	// The row is asked, not the framework's object: it writes that one's field without a lock when it joins a room with the user.
+	row, err := c.br.DB.User.GetByMXID(ctx, evt.Sender)
+	if err != nil || row == nil || row.ManagementRoom != evt.RoomID {
+		return
+	}
 	user, err := c.br.GetExistingUserByMXID(ctx, evt.Sender)
-	if err != nil || user == nil || user.ManagementRoom != evt.RoomID {
+	if err != nil || user == nil {
 		return
 	}
 	user.ManagementRoom = ""

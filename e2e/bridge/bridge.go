@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"matrix-messenger/e2e/process"
+	"matrix-messenger/internal/defects"
 )
 
 // readyWithin bounds the time until a started bridge is connected to its homeserver.
@@ -165,6 +166,19 @@ func (b *Bridge) Stop() error {
 		return nil
 	}
 	return errors.Join(b.proc.Stop(), b.Defects())
+}
+
+// Defects is an error when the program has crashed, recovered from a panic, or (built to look for data
+// races) reported one that its own code has a part in.
+func (b *Bridge) Defects() error {
+	output, err := os.ReadFile(filepath.Join(b.options.Dir, "bridge.log"))
+	if err != nil {
+		return err
+	}
+	if found := defects.In(string(output)).Ours(); len(found) > 0 {
+		return fmt.Errorf("the bridge has %d defects; the first: %.4000s", len(found), found[0])
+	}
+	return nil
 }
 
 // Kill ends it as a crash would.

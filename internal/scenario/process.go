@@ -8,9 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -118,48 +115,6 @@ func (p *bridgeProcess) kill() {
 	_ = p.cmd.Process.Kill() // gone already is fine too
 	<-p.exited
 	_ = p.stdin.Close()
-}
-
-var (
-	// crash matches what a program writes that has a defect, whatever else it does.
-	crash = regexp.MustCompile(`(?m)^panic: |^fatal error: |"message":"Panic|panicked`)
-	race  = regexp.MustCompile(`(?s)WARNING: DATA RACE.*?\n==================`)
-	// accessed matches the function that made one of a race's two accesses.
-	accessed = regexp.MustCompile(`(?i)(?:previous )?(?:atomic )?(?:read|write) at 0x[0-9a-f]+ by .*:\n\s+(\S+)\(`)
-)
-
-// framework is where races are not ours to mend.
-var framework = []string{"maunium.net/", "go.mau.fi/"}
-
-// defects are the crashes and data races that the bridge's output shows. Races between two accesses of the framework's own code are
-// listed apart.
-func defects(logFile string) (ours, frameworks []string) {
-	output, err := os.ReadFile(logFile)
-	if err != nil {
-		return nil, nil
-	}
-	for _, at := range crash.FindAllIndex(output, 5) {
-		ours = append(ours, string(output[at[0]:min(at[0]+3000, len(output))]))
-	}
-	for _, report := range race.FindAllString(string(output), 20) {
-		if withinFramework(report) {
-			frameworks = append(frameworks, report)
-		} else {
-			ours = append(ours, report)
-		}
-	}
-	return ours, frameworks
-}
-
-func withinFramework(report string) bool {
-	sides := accessed.FindAllStringSubmatch(report, -1)
-	for _, side := range sides {
-		inside := slices.ContainsFunc(framework, func(prefix string) bool { return strings.HasPrefix(side[1], prefix) })
-		if !inside {
-			return false
-		}
-	}
-	return len(sides) > 0
 }
 
 // tail is the end of the bridge's output.

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"net"
+	"os"
 	"net/http"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"maunium.net/go/mautrix/id"
 
+	"matrix-messenger/internal/defects"
 	"matrix-messenger/internal/homeserver"
 	"matrix-messenger/internal/postgres"
 	"matrix-messenger/messengerd"
@@ -118,12 +120,16 @@ func (s *Scenario) close() {
 	if err := s.Service.Close(); err != nil {
 		s.t.Errorf("closing the service: %v", err)
 	}
-	ours, frameworks := defects(s.file("bridge.log"))
-	for _, defect := range ours {
+	output, err := os.ReadFile(s.file("bridge.log"))
+	if err != nil {
+		s.t.Errorf("reading the bridge's output: %v", err)
+	}
+	found := defects.In(string(output))
+	for _, defect := range found.Ours() {
 		s.t.Errorf("the bridge has a defect:\n%s", defect)
 	}
-	if len(frameworks) > 0 {
-		s.t.Logf("%d data races inside the framework; the first:\n%s", len(frameworks), frameworks[0])
+	if len(found.Frameworks) > 0 {
+		s.t.Logf("%d data races inside the framework; the first:\n%s", len(found.Frameworks), found.Frameworks[0])
 	}
 	if s.t.Failed() {
 		s.t.Logf("the end of the bridge's output:\n%s", tail(s.file("bridge.log"), 24_000))
