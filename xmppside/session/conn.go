@@ -45,6 +45,8 @@ type Conn struct {
 	deadlineMu sync.Mutex
 	final      bool // the read deadline belongs to the end of the stream
 	tls        *tlsBuffers
+	gate       *gate // beneath TLS; nil for a connection that is not the system's
+	calm       bool  // stanzas come seldom: what they need is given back while nothing comes
 	received   atomic.Int64
 	epoch      time.Time
 }
@@ -53,6 +55,7 @@ func newConn(raw net.Conn, limit int, patience time.Duration) *Conn {
 	c := &Conn{Conn: raw, buf: make([]byte, readBuffer), limit: limit, patience: patience, epoch: time.Now()}
 	if encrypted, ok := raw.(*tls.Conn); ok {
 		c.tls = buffersOf(encrypted)
+		c.gate, _ = encrypted.NetConn().(*gate)
 	}
 	return c
 }
@@ -115,12 +118,6 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // fill reads from the network, with the deadline that fits.
 func (c *Conn) fill() error {
-	if !c.inside { // ten thousand idle sessions hold no memory for stanzas
-		if cap(c.tap) > idleTap {
-			c.tap = nil
-		}
-		c.tls.trim()
-	}
 	switch {
 	case c.inside && !c.watch:
 		c.watch = true
@@ -129,7 +126,7 @@ func (c *Conn) fill() error {
 		c.watch = false
 		c.setReadDeadline(c.idle)
 	}
-	n, err := c.Conn.Read(c.buf)
+	n, err := c.receive()
 	c.r, c.w = 0, n
 	if n > 0 {
 		return nil
@@ -142,6 +139,42 @@ func (c *Conn) fill() error {
 		return errSlow
 	}
 	return err
+}
+
+// receive reads what has come, or waits for it: between stanzas with as little in memory as can be, for there may be ten
+// thousand idle sessions.
+func (c *Conn) receive() (int, error) {
+	switch {
+	case c.inside:
+		return c.Conn.Read(c.buf)
+	case c.gate == nil:
+		c.rest()
+		return c.Conn.Read(c.buf)
+	}
+	for {
+		c.gate.shut = true
+		n, err := c.Conn.Read(c.buf)
+		c.gate.shut = false
+		if n > 0 || !errors.Is(err, errNothingYet) {
+			return n, err
+		}
+		c.rest()
+		if !c.gate.wait() {
+			return c.Conn.Read(c.buf)
+		}
+	}
+}
+
+// rest gives back what the next stanza may need and nobody needs until then.
+func (c *Conn) rest() {
+	if cap(c.tap) > idleTap || c.calm {
+		c.tap = nil
+	}
+	if c.gate != nil && c.calm {
+		c.tls.trim(0, 0)
+	} else {
+		c.tls.trim(idleRecords, idleHandshake)
+	}
 }
 
 // Mark ends a stanza: the bounds start anew, and so does the tap.

@@ -242,7 +242,11 @@ func (n *negotiation) startTLS(ctx context.Context, raw net.Conn) error {
 	if n.conn.Buffered() > 0 {
 		return &Failure{Cause: Unexpected, Err: errInjected}
 	}
-	encrypted := tls.Client(raw, suited(n.opts.TLS))
+	beneath := raw
+	if g := gateTo(raw); g != nil {
+		beneath = g
+	}
+	encrypted := tls.Client(beneath, suited(n.opts.TLS))
 	n.step()
 	if err := encrypted.HandshakeContext(ctx); err != nil {
 		return handshakeFailure(err)

@@ -27,6 +27,7 @@ func (s *Stream) read(ctx context.Context, h Handler) error {
 		if alone {
 			s.in.rest()
 		}
+		s.conn.calm = alone
 	}
 }
 

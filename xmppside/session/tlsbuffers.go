@@ -43,16 +43,17 @@ func field[T any](conn *tls.Conn, name string) *T {
 	return (*T)(found.Addr().UnsafePointer())
 }
 
-// trim gives back what is larger than an idle connection needs. Only for the reading goroutine, between two reads.
-func (b *tlsBuffers) trim() {
+// trim gives back what has more room than these bytes for records and for the handshake. Only for the reading goroutine,
+// between two reads.
+func (b *tlsBuffers) trim(records, handshake int) {
 	if b == nil || b.records.Len() > 0 || b.plain.Len() > 0 || b.handshake.Len() > 0 {
 		return
 	}
-	if b.records.Cap() > idleRecords {
+	if b.records.Cap() > records {
 		*b.records = bytes.Buffer{}
 		b.plain.Reset(nil) // it would keep the same memory
 	}
-	if b.handshake.Cap() > idleHandshake {
+	if b.handshake.Cap() > handshake {
 		*b.handshake = bytes.Buffer{}
 	}
 }
