@@ -44,10 +44,12 @@ type Connector struct {
 	oauth    *oauth.Client                // nil when no client ID is configured
 	callback atomic.Pointer[http.Handler] // nil unless the browser comes back to us
 
-	leaving sync.Mutex                 // held while chats of somebody who logged out are forgotten
-	left    chan struct{}              // holds something when chats of somebody who logged out are to be forgotten
-	telling *exsync.KeyedMutex[string] // by room, held while its senders are told
-	untold  chan struct{}              // holds something when senders are to be told how a message ended
+	leaving sync.Mutex // held while chats of somebody who logged out are forgotten
+	// accounts are locked while a login of theirs is being made, and while a chat of a former one is forgotten.
+	accounts *exsync.KeyedMutex[networkid.UserLoginID]
+	left     chan struct{}              // holds something when chats of somebody who logged out are to be forgotten
+	telling  *exsync.KeyedMutex[string] // by room, held while its senders are told
+	untold   chan struct{}              // holds something when senders are to be told how a message ended
 
 	// pendingAgain is when it is told again that a message waits, in nanoseconds since 1970.
 	pendingAgain atomic.Int64
@@ -94,6 +96,7 @@ func (c *Connector) Init(br *bridgev2.Bridge) {
 	c.untold = make(chan struct{}, 1)
 	c.telling = exsync.NewKeyedMutex[string]()
 	c.left = make(chan struct{}, 1)
+	c.accounts = exsync.NewKeyedMutex[networkid.UserLoginID]()
 	c.archiveSlots = make(chan struct{}, archiveReads)
 	c.ctx, c.stop = context.WithCancel(c.log.WithContext(context.Background()))
 

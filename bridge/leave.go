@@ -8,9 +8,7 @@ import (
 	"time"
 
 	"maunium.net/go/mautrix/bridgev2"
-	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/bridgev2/networkid"
-	"maunium.net/go/mautrix/bridgev2/simplevent"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -111,61 +109,38 @@ func (c *Connector) forgetAllLeft(ctx context.Context) error {
 	return nil
 }
 
-// forgetChat leaves a chat's room and removes what is stored of both. It may be done again from the start. All of it happens in the chat's turn, since somebody may sign in again at any
-// moment, and their messages come in there: then the chat is kept, without the room if that has been left.
+// forgetChat leaves a chat's room and removes what is stored of both. It may be done again from the start. Nobody signs in to the account meanwhile: a chat is either forgotten
+// as a whole, or is there as it was for somebody who has come back. Messages of theirs would come in within the chat's turn.
 func (c *Connector) forgetChat(ctx context.Context, chat database.LeftChat) error {
 	key := networkid.PortalKey{ID: networkid.PortalID(chat.ID), Receiver: networkid.UserLoginID(chat.LoginID)}
+	defer c.accounts.WithLock(key.Receiver)()
+	if gone, err := c.loginIsGone(ctx, key.Receiver); err != nil || !gone {
+		return err
+	}
 	portal, err := c.br.GetExistingPortalByKey(ctx, key)
 	if err != nil {
 		return err
 	}
-	if portal == nil || portal.MXID == "" { // without a room the framework gives a chat no turn
+	if portal == nil || portal.MXID == "" {
 		return c.forgetRows(ctx, chat, portal)
 	}
-	done := make(chan error, 1)
-	answer := c.formerLogin(key.Receiver).QueueRemoteEvent(&simplevent.EventMeta{
-		Type:      bridgev2.RemoteEventUnknown,
-		PortalKey: key,
-		PreHandleFunc: func(_ context.Context, portal *bridgev2.Portal) {
-			done <- c.leaveAndForget(ctx, chat, portal)
-		},
+	ran, err := c.inTurn(key, func(_ context.Context, portal *bridgev2.Portal) error {
+		if err := c.leaveChatRoom(ctx, portal); err != nil {
+			return err
+		}
+		return c.forgetRows(ctx, chat, portal)
 	})
-	select {
-	case err = <-done:
-		return err
-	default:
-		return cmp.Or(answer.Error, errRoomless)
+	if !ran && err == nil {
+		err = errRoomless
 	}
+	return err
 }
 
 // errRoomless is the answer when a chat has lost its room on the way to its turn.
 var errRoomless = errors.New("the chat has no room any more")
 
-// formerLogin stands for a login that is gone, for what has to happen in its chats' turns.
-func (c *Connector) formerLogin(login networkid.UserLoginID) *bridgev2.UserLogin {
-	return &bridgev2.UserLogin{UserLogin: &bridgedb.UserLogin{BridgeID: c.br.ID, ID: login}, Bridge: c.br, Log: c.log}
-}
-
-func (c *Connector) leaveAndForget(ctx context.Context, chat database.LeftChat, portal *bridgev2.Portal) error {
-	if gone, err := c.loginIsGone(ctx, portal.Receiver); err != nil || !gone {
-		return err // signed in again in the meantime: then the chat is needed
-	}
-	if err := c.leaveChatRoom(ctx, portal); err != nil {
-		return err
-	}
-	if gone, err := c.loginIsGone(ctx, portal.Receiver); err != nil {
-		return err
-	} else if !gone { // while we were leaving
-		return portal.RemoveMXID(ctx)
-	}
-	return c.forgetRows(ctx, chat, portal)
-}
-
-// forgetRows removes what is stored of a chat, unless its login exists again.
+// forgetRows removes what is stored of a chat.
 func (c *Connector) forgetRows(ctx context.Context, chat database.LeftChat, portal *bridgev2.Portal) error {
-	if gone, err := c.loginIsGone(ctx, networkid.UserLoginID(chat.LoginID)); err != nil || !gone {
-		return err
-	}
 	if portal != nil {
 		if err := portal.Delete(ctx); err != nil {
 			return err

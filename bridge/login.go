@@ -91,6 +91,7 @@ func (p *loginProcess) complete(ctx context.Context, tokens oauth.Tokens) (*brid
 		return nil, loginError("COM.MATRIX-MESSENGER.ACCOUNT_IN_USE",
 			"This account is already signed in to the bridge by another Matrix user. One account can be used by one Matrix user only: ask them to log out first, or sign in with another account.", nil)
 	}
+	defer p.c.accounts.WithLock(id)()
 	if err = p.c.storeCredential(ctx, string(id), tokens, who); err != nil {
 		return nil, loginError("M_UNKNOWN", "The bridge could not store the sign-in. Please try again in a minute.", err)
 	}

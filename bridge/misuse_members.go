@@ -6,7 +6,6 @@ import (
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
-	"maunium.net/go/mautrix/bridgev2/simplevent"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -96,34 +95,29 @@ func (cl *Client) userLeft(ctx context.Context, portal *bridgev2.Portal, evt *ev
 	if err != nil || found && request.State != database.RequestAccepted {
 		return err
 	}
+	// The framework knows a request's room a little earlier than the request does.
+	request, found, err = cl.c.db.Request.Get(ctx, cl.id(), string(portal.ID), database.RequestIn)
+	if err != nil || found && request.State == database.RequestPending {
+		return err
+	}
 	return cl.letGoAtLast(portal, evt)
 }
 
 // letGo takes a chat's room away from it; the chat, its messages and what waits to be sent stay. The next message makes a new room. The bridge's own users leave the old one; the
-// others are removed too unless puppetsOnly. An error means that the room is still the chat's, and that it may be tried again. All happens within the chat's turn, so that no message gets into the room that is given up; it may be done again after a crash.
+// others are removed too unless puppetsOnly. An error means that the room is still the chat's, and that it may be tried again. All happens within the chat's turn, so that no message
+// gets into the room that is given up; it may be done again after a crash.
 func (cl *Client) letGo(portal *bridgev2.Portal, room id.RoomID, puppetsOnly bool) error {
-	done := make(chan error, 1)
-	answer := cl.login.QueueRemoteEvent(&simplevent.EventMeta{
-		Type:      bridgev2.RemoteEventUnknown,
-		PortalKey: portal.PortalKey,
-		PreHandleFunc: func(ctx context.Context, portal *bridgev2.Portal) {
-			if portal.MXID != room {
-				return // the chat has another room by now
-			}
-			// Rooms are let go last: what is written in one that still has us in it must find its chat.
-			if err := cl.c.abandonRoom(ctx, portal, puppetsOnly); err != nil {
-				done <- err
-				return
-			}
-			done <- portal.RemoveMXID(ctx)
-		},
+	_, err := cl.c.inTurn(portal.PortalKey, func(ctx context.Context, portal *bridgev2.Portal) error {
+		if portal.MXID != room {
+			return nil // the chat has another room by now
+		}
+		// Rooms are let go last: what is written in one that still has us in it must find its chat.
+		if err := cl.c.abandonRoom(ctx, portal, puppetsOnly); err != nil {
+			return err
+		}
+		return portal.RemoveMXID(ctx)
 	})
-	select {
-	case err := <-done:
-		return err
-	default:
-		return answer.Error
-	}
+	return err
 }
 
 // tombstoneMisuse speaks up when the framework did not follow a room to its replacement.

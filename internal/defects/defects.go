@@ -4,6 +4,7 @@ package defects
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -45,26 +46,32 @@ func In(output string) (found Found) {
 // Ours are the defects that this project has to mend.
 func (f Found) Ours() []string { return append(append([]string(nil), f.Crashes...), f.Races...) }
 
+// frameworks and module are whose code an access can be.
+var (
+	frameworks = []string{"maunium.net/", "go.mau.fi/"}
+	module     = "matrix-messenger/"
+)
+
 // withinFramework tells whether the framework made both accesses; a report that cannot be read is not taken for that.
 func withinFramework(report string) bool {
 	accesses := access.FindAllStringSubmatch(report, -1)
 	for _, a := range accesses {
-		by := accessor(a[1])
-		if !strings.HasPrefix(by, "maunium.net/") && !strings.HasPrefix(by, "go.mau.fi/") {
+		if !byFramework(a[1]) {
 			return false
 		}
 	}
 	return len(accesses) > 0
 }
 
-// accessor is the function that made an access, behind those of the standard library.
-func accessor(stack string) string {
+// byFramework tells whether the framework made an access, itself or through a library.
+func byFramework(stack string) bool {
 	for _, f := range frame.FindAllStringSubmatch(stack, -1) {
-		// Packages of the standard library have no domain and are not below this module.
-		first, _, below := strings.Cut(f[1], "/")
-		if below && (strings.Contains(first, ".") || first == "matrix-messenger") {
-			return f[1]
+		switch {
+		case strings.HasPrefix(f[1], module):
+			return false
+		case slices.ContainsFunc(frameworks, func(prefix string) bool { return strings.HasPrefix(f[1], prefix) }):
+			return true
 		}
 	}
-	return ""
+	return false
 }

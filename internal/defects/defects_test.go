@@ -24,6 +24,8 @@ func TestCrashesAndRacesAreFoundAndThoseOfTheFrameworkToldApart(t *testing.T) {
 		"race in the framework":               {report(lib, helper), 0, 0, 1},
 		"race over the framework's map":       {report(through("runtime.mapassign_faststr", lib), lib), 0, 0, 1},
 		"race over the framework's time":      {report(lib, through("time.(*Time).sec", lib)), 0, 0, 1},
+		"race over the framework's logger":    {report(through("github.com/rs/zerolog.Logger.With", lib), lib), 0, 0, 1},
+		"race over a logger of the bridge":    {report(through("github.com/rs/zerolog.Logger.With", own), lib), 0, 1, 0},
 		"race over a map of the bridge":       {report(through("runtime.mapassign_faststr", own), lib), 0, 1, 0},
 		"race that is called from the bridge": {report(lib, lib), 0, 0, 1},
 		"several":                             {report(lib, lib) + "{}\n" + report(own, lib) + report(lib, helper), 0, 1, 2},

@@ -51,7 +51,12 @@ func TestARoomThatWasLeftIsLetGoThoughTheBridgeIsKilledOverIt(t *testing.T) {
 					isOut(s, firstRoom(s), s.Bot())
 				}},
 				scenario.Step{Name: "the contact writes", Do: func(s *scenario.Scenario) { s.ServiceSends("mary", "what was that?", "hello?") }},
-				scenario.Step{Name: "there is one new room", Do: func(s *scenario.Scenario) { s.NewRoomShows("mary", firstRoom(s), "what was that?", "hello?") }},
+				scenario.Step{Name: "there is one new room", Do: func(s *scenario.Scenario) {
+					s.NewRoomShows("mary", firstRoom(s), "what was that?", "hello?")
+					if old, known := s.Alice.Room(firstRoom(s)); name == "the user leaves" && (!known || old.Has(s.Alice.ID)) {
+						s.T().Errorf("the user is back in the room that they left: %+v", old.Members)
+					}
+				}},
 			)
 		})
 	}
