@@ -6,8 +6,6 @@ import (
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/event"
-
-	"matrix-messenger/xmppside/messenger"
 )
 
 // GetChatInfo implements bridgev2.NetworkAPI: every chat is a direct one of the user and the contact.
@@ -51,4 +49,4 @@ func (c *Connector) GetCapabilities() *bridgev2.NetworkGeneralCapabilities {
 }
 
 // longestText is the longest text that is taken, in bytes: beyond some thirty stanzas a text is a file.
-const longestText = 30 * messenger.MaxBody
+func (c *Connector) longestText() int { return 30 * c.service.Profile().MaxBody() }

@@ -9,16 +9,16 @@ import (
 // features tells clients what works in a room. It is one value for all rooms, made once; its ID is a hash of its contents, so that it changes exactly when they do.
 func (c *Connector) features() *event.RoomFeatures {
 	c.featuresOnce.Do(func() {
-		c.roomFeatures = roomFeatures(&c.Config)
+		c.roomFeatures = roomFeatures(&c.Config, c.longestText())
 		c.roomFeatures.ID = "com.matrix-messenger." + c.roomFeatures.GetID()
 	})
 	return c.roomFeatures
 }
 
 // Partial means throughout: the contact gets a text that stands for it.
-func roomFeatures(cfg *config.Config) *event.RoomFeatures {
+func roomFeatures(cfg *config.Config, longest int) *event.RoomFeatures {
 	features := &event.RoomFeatures{
-		MaxTextLength:       longestText,
+		MaxTextLength:       longest,
 		LocationMessage:     event.CapLevelPartialSupport,
 		Poll:                event.CapLevelPartialSupport,
 		Thread:              event.CapLevelDropped,

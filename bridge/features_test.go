@@ -6,10 +6,22 @@ import (
 	"maunium.net/go/mautrix/event"
 
 	"matrix-messenger/bridge/config"
+	"matrix-messenger/xmppside"
 )
 
 func TestWhatWorksInRoomsHasAnIDThatChangesWithIt(t *testing.T) {
-	of := func(cfg config.Config) *event.RoomFeatures { return (&Connector{Config: cfg}).features() }
+	of := func(cfg config.Config) *event.RoomFeatures {
+		cfg.Domain = "chat.example"
+		profile, err := Profile(&cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		service, err := xmppside.NewService(profile, xmppside.ServiceOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return (&Connector{Config: cfg, service: service}).features()
+	}
 	usual := of(config.Config{Reactions: config.AsNote, Redactions: config.AsNote})
 	again := of(config.Config{Reactions: config.AsNote, Redactions: config.AsNote})
 	refusing := of(config.Config{Reactions: config.Refuse, Redactions: config.Refuse})

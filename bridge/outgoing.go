@@ -10,7 +10,6 @@ import (
 	"maunium.net/go/mautrix/event"
 
 	"matrix-messenger/database"
-	"matrix-messenger/xmppside/messenger"
 )
 
 // HandleMatrixMessage implements bridgev2.NetworkAPI. It touches no network: the message is stored in the outbox, and the row there is the proof that the event is
@@ -44,7 +43,7 @@ type submission struct {
 
 // submit splits the text into stanzas and stores them, together with the framework's row of the message, in one transaction.
 func (cl *Client) submit(ctx context.Context, s submission) error {
-	parts := messenger.Split(s.text, messenger.MaxBody)
+	parts := cl.c.service.Profile().Split(s.text)
 	if len(parts) == 0 {
 		return errNothingToSend
 	}

@@ -46,7 +46,7 @@ func (cl *Client) contentText(ctx context.Context, portal *bridgev2.Portal, cont
 // textOptions lets mentions be written as names: the room's names for Matrix users, the contact's name for its ghost.
 func (cl *Client) textOptions(ctx context.Context, portal *bridgev2.Portal) convert.Options {
 	return convert.Options{
-		MaxBytes:  longestText,
+		MaxBytes:  cl.c.longestText(),
 		Emoticons: cl.c.Config.Emoticons,
 		Name: func(user id.UserID) string {
 			if contact, ok := cl.c.br.Matrix.ParseGhostMXID(user); ok {

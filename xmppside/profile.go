@@ -49,6 +49,9 @@ const (
 	DefaultMaxInbound = 1 << 20
 )
 
+// minStanza is what every server takes (RFC 6120, 13.12); less would leave no room for a text.
+const minStanza = 10000
+
 // check fills in defaults and refuses what cannot work.
 func (p *Profile) check() error {
 	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(p.Domain, "."))
@@ -71,6 +74,9 @@ func (p *Profile) check() error {
 	p.Keepalive = min(p.Keepalive, MaxKeepalive)
 	if p.MaxStanza <= 0 {
 		p.MaxStanza = DefaultMaxStanza
+	}
+	if p.MaxStanza < minStanza {
+		return fmt.Errorf("stanzas of %d bytes are too short; every server takes %d", p.MaxStanza, minStanza)
 	}
 	if p.MaxInbound <= 0 {
 		p.MaxInbound = DefaultMaxInbound

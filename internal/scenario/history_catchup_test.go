@@ -200,7 +200,11 @@ func TestALongMessageInPartsIsNotTakenForNewOnesAfterABreak(t *testing.T) {
 	s.TalkElsewhere("mary", "mary: tell me everything")
 	s.RoomReads("mary", "mary: tell me everything")
 	long := strings.TrimSpace(strings.Repeat("and then some more of it, ", 2000))
-	parts := messenger.Split(long, messenger.MaxBody)
+	profile, err := messenger.NewProfile(messenger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := profile.Split(long)
 	if len(parts) < 3 {
 		t.Fatalf("the text is only %d messages long", len(parts))
 	}

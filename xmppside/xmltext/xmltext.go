@@ -2,7 +2,7 @@
 // has no way to write. One character that is not allowed would end the whole stream, so everything that people typed
 // goes through here on its way out.
 //
-// Not here: splitting text that is too long for one stanza; the service's profile decides about that.
+// Not here: splitting text that is too long for one stanza; how long that is the service's profile says.
 package xmltext
 
 import (

@@ -1,4 +1,4 @@
-package messenger
+package xmppside
 
 import (
 	"regexp"
@@ -11,18 +11,25 @@ import (
 	"matrix-messenger/xmppside/xmltext"
 )
 
-// MaxBody is the limit for Split that keeps a message below MaxStanza, whatever its addressee, id and nickname are.
-const MaxBody = MaxStanza - 2500
+// envelope is the room that the rest of a message needs beside its text, whatever its addressee, id and nickname are.
+const envelope = 2500
+
+// MaxBody is how long the text of one message may be, in bytes of its XML form, so that the stanza stays below MaxStanza.
+func (p Profile) MaxBody() int { return p.MaxStanza - envelope }
+
+// Split cuts a text into the messages that it takes, each at most MaxBody long (messenger-protocol.md 5.5); see split for
+// where it cuts. A text without anything but white space takes none.
+func (p Profile) Split(text string) []string { return split(text, p.MaxBody()) }
 
 // link finds what a person would call a link; it must not be cut in two.
 var link = regexp.MustCompile(`(?i)(?:[a-z][a-z0-9+.-]{1,20}://|www\.|mailto:)[^\s<>"]+`)
 
-// Split cuts a text into parts whose XML form has at most limit bytes each (messenger-protocol.md 5.5), and leaves out
+// split cuts a text into parts whose XML form has at most limit bytes each (messenger-protocol.md 5.5), and leaves out
 // what XML has no way to write. It cuts at the end of a line, else of a word, and leaves out the line break or space at
 // the cut; where there is neither it cuts between two characters as people see them, and before a link rather than in
 // it. Only a single character or link that is longer than the limit is cut itself. Parts that hold only white space are
 // left out; a text without anything else has no parts.
-func Split(text string, limit int) []string {
+func split(text string, limit int) []string {
 	text = xmltext.Clean(text)
 	limit = max(limit, 16) // the longest form of one character is 6 bytes
 	var parts []string
