@@ -6,9 +6,9 @@
 // # The model
 //
 // Two messages can be the same one only if they have the same direction and the same text, normalised and hashed
-// (Hasher), so each pair of direction and hash, a class, is matched by itself. In which order the messages stand does not
-// count: those of the two sides can cross on the way, a stored one comes late, and so does one written to a dying
-// connection. Their times count: inside a class the assignment with the least cost is taken:
+// (Database.TextHash over Normalize), so each pair of direction and hash, a class, is matched by itself. In which order
+// the messages stand does not count: those of the two sides can cross on the way, a stored one comes late, and so does one
+// written to a dying connection. Their times count: inside a class the assignment with the least cost is taken:
 //
 //   - an archived message that matches nothing (it was missed) costs 1;
 //   - a logged message that is certain, and that the tail should show but does not, costs 3; an unconfirmed one, or one
