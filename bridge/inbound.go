@@ -20,14 +20,13 @@ import (
 type inbound struct {
 	cl *Client
 
-	mu      sync.Mutex
-	ctx     context.Context // of the workers, nil while disconnected
-	cancel  context.CancelFunc
-	chats   map[string]*chatWorker
-	met     map[string]bool   // the chats of which a row was handed over in this run
-	begun   map[string]string // by chat: the key of the row that was last given to its room, while it is not known what became of it
-	resumed bool
-	work    sync.WaitGroup
+	mu     sync.Mutex
+	ctx    context.Context // of the workers, nil while disconnected
+	cancel context.CancelFunc
+	chats  map[string]*chatWorker
+	met    map[string]bool   // the chats of which a row was handed over in this run
+	begun  map[string]string // by chat: the key of the row that was last given to its room, while it is not known what became of it
+	work   sync.WaitGroup
 }
 
 // chatWorker is the state of one chat's worker.
@@ -76,7 +75,6 @@ func (in *inbound) resume() {
 		return
 	}
 	in.ctx, in.cancel = context.WithCancel(in.cl.log.WithContext(in.cl.c.ctx))
-	in.resumed = true
 	for _, chat := range in.cl.c.leftover(in.cl.id()) {
 		in.start(chat)
 	}
@@ -109,7 +107,7 @@ func (in *inbound) stop() {
 
 // message stores a message of the service. It returns when the message is on disk.
 func (in *inbound) message(ctx context.Context, ev xmppside.Message) error {
-	if !ev.HasBody || ev.Body == "" || ev.Type == "groupchat" {
+	if ev.Body == "" || ev.Type == "groupchat" {
 		return nil // chat states are handled elsewhere, everything else has no representation (messenger-protocol.md section 11)
 	}
 	from := ev.From.Bare()

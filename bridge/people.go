@@ -81,15 +81,19 @@ func rosterRow(item roster.Item) database.RosterItem {
 	return row
 }
 
-// isContact tells the contacts that Messenger's own programs list (messenger-protocol.md 6.1).
-func isContact(c database.Contact) bool {
-	return c.InRoster && (c.Subscription == string(roster.To) || c.Subscription == string(roster.Both))
+// relation is how the user and a contact stand to each other, for the rules of the roster.
+func relation(c database.Contact) roster.Item {
+	if !c.InRoster {
+		return roster.Item{Subscription: roster.None}
+	}
+	return roster.Item{Subscription: roster.Subscription(c.Subscription), Ask: c.Ask != ""}
 }
 
+// isContact tells the contacts that Messenger's own programs list.
+func isContact(c database.Contact) bool { return relation(c).IsContact() }
+
 // isInvited tells contacts that were asked and have not answered.
-func isInvited(c database.Contact) bool {
-	return c.InRoster && c.Ask != "" && !isContact(c)
-}
+func isInvited(c database.Contact) bool { return relation(c).Invited() }
 
 // address is the bare JID of a chat as the service spells it.
 func (p *people) address(ctx context.Context, chat string) (string, error) {

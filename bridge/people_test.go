@@ -38,7 +38,7 @@ func TestWhoseRequestIsNoInvitation(t *testing.T) {
 		if got := isInvited(c.contact); got != c.invited {
 			t.Errorf("%s: isInvited is %v", name, got)
 		}
-		if got := approves(c.contact); got != c.approves {
+		if got := relation(c.contact).Approves(); got != c.approves {
 			t.Errorf("%s: approves is %v", name, got)
 		}
 	}

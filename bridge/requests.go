@@ -8,7 +8,6 @@ import (
 	"matrix-messenger/database"
 	"matrix-messenger/xmppside"
 	wire "matrix-messenger/xmppside/presence"
-	"matrix-messenger/xmppside/roster"
 )
 
 // What the service says about becoming contacts (messenger-protocol.md 6.3). Everything here runs on the goroutine that reads the stream: it stores, and leaves what is
@@ -39,14 +38,6 @@ func (p *people) subscription(ctx context.Context, ev xmppside.Subscription) err
 	return nil
 }
 
-// approves tells whether a request from this person is no invitation: there is a relation already, or the user asked first.
-func approves(c database.Contact) bool {
-	if !c.InRoster {
-		return false
-	}
-	return c.Ask != "" || isContact(c) || c.Subscription == string(roster.From)
-}
-
 // asked notes a request, or answers one that is none.
 func (p *people) asked(ctx context.Context, who string, ev xmppside.Subscription) error {
 	contact, _, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), who)
@@ -57,7 +48,7 @@ func (p *people) asked(ctx context.Context, who string, ev xmppside.Subscription
 	if err != nil {
 		return err
 	}
-	if approves(contact) || found && out.State == database.RequestPending {
+	if relation(contact).Approves() || found && out.State == database.RequestPending {
 		return p.approve(ctx, ev.FromRaw)
 	}
 	fresh, err := p.noteRequest(ctx, who, ev)

@@ -74,7 +74,7 @@ func (p *people) settleByRoster(ctx context.Context, contact database.Contact) e
 			return err
 		}
 	}
-	if !approves(contact) || contact.Ask != "" && !isContact(contact) {
+	if !relation(contact).Approves() || contact.Ask != "" && !isContact(contact) {
 		return nil
 	}
 	moved, err := p.settle(ctx, contact.JID, database.RequestAccepted)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -83,22 +82,18 @@ func (cl *Client) CreateChatWithGhost(ctx context.Context, ghost *bridgev2.Ghost
 
 // find turns what somebody typed into a JID, and the e-mail address if it was one.
 func (p *people) find(ctx context.Context, text string) (found jid.JID, email string, err error) {
-	text = strings.TrimSpace(text)
-	for _, scheme := range []string{"xmpp:", "mailto:"} {
-		text = strings.TrimPrefix(text, scheme)
-	}
-	if strings.HasSuffix(strings.ToLower(text), "@"+strings.ToLower(p.cl.c.Config.Domain)) {
-		if found, err = jid.Parse(text); err != nil || found.Localpart() == "" || found.Resourcepart() != "" {
-			return jid.JID{}, "", cannotResolve("M_INVALID_PARAM", http.StatusBadRequest,
-				"“"+clip(text, 100)+"” is not a Messenger address. Please check it for typing errors, or use the person's e-mail address.", err)
-		}
-		return found, "", nil
-	}
-	email, err = jidlookup.Normalize(text)
-	if err != nil {
+	address, err := jidlookup.ParseAddress(p.cl.c.Config.Domain, text)
+	switch {
+	case errors.Is(err, jidlookup.ErrBadJID):
+		return jid.JID{}, "", cannotResolve("M_INVALID_PARAM", http.StatusBadRequest,
+			"“"+clip(text, 100)+"” is not a Messenger address. Please check it for typing errors, or use the person's e-mail address.", err)
+	case err != nil:
 		return jid.JID{}, "", cannotResolve("M_INVALID_PARAM", http.StatusBadRequest,
 			"“"+clip(text, 100)+"” is not an e-mail address that Messenger can look up. Please give the e-mail address of the person's Microsoft account, such as mary@contoso.com, or a Messenger address ending in @"+p.cl.c.Config.Domain+".", err)
+	case address.Email == "":
+		return address.JID, "", nil
 	}
+	email = address.Email
 	contact, known, err := p.cl.c.db.Contact.ByEmail(ctx, p.cl.id(), email)
 	if err != nil {
 		return jid.JID{}, "", err

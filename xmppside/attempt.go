@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"matrix-messenger/xmppside/iq"
 	"matrix-messenger/xmppside/roster"
 	"matrix-messenger/xmppside/session"
 )
@@ -131,8 +130,7 @@ func (in *inbound) begin(ctx context.Context, host string) error {
 		stream.Fail(&session.Failure{Cause: session.Lost, Err: errRoster})
 	})
 	query := new(roster.Query)
-	request := iq.Request{Type: iq.Get, Payload: []byte(`<query xmlns="` + roster.NS + `"/>`)}
-	return stream.RequestInOrder(ctx, request, query, func(err error) error { return in.ready(ctx, query, err) })
+	return stream.RequestInOrder(ctx, roster.FetchRequest(), query, func(err error) error { return in.ready(ctx, query, err) })
 }
 
 // ready takes the roster, shows the own presence, and is online. A service that refuses to give the roster still passes
@@ -144,7 +142,10 @@ func (in *inbound) ready(ctx context.Context, query *roster.Query, err error) er
 		a.cfg.Log.Warn().Err(err).Msg("The service did not give the contact list")
 	} else {
 		list := query.List()
-		if err := a.cfg.Handler.Handle(ctx, RosterLoaded{Items: list.Items, Skipped: list.Skipped}); err != nil {
+		if list.Skipped > 0 {
+			a.cfg.Log.Warn().Int("skipped", list.Skipped).Msg("Some entries of the contact list cannot be used")
+		}
+		if err := a.cfg.Handler.Handle(ctx, RosterLoaded{Items: list.Items}); err != nil {
 			return err
 		}
 	}

@@ -65,8 +65,6 @@ type SignedIn struct {
 // RosterLoaded is the whole contact list as fetched at sign-in.
 type RosterLoaded struct {
 	Items []roster.Item
-	// Skipped is how many entries of the list could not be used.
-	Skipped int
 }
 
 // RosterPush is one change of the contact list, from a sender that may make one (messenger-protocol.md 5.2).
@@ -82,19 +80,13 @@ type Message struct {
 	ID      string // may be empty
 	Type    string // "chat", "normal" and so on, as sent
 	Body    string
-	HasBody bool
 	// Delay is when the message was sent, if it was stored on the way.
 	Delay *delay.Delay
 	// Nick is the sender's own name for itself (XEP-0172).
 	Nick string
 	// ChatState is the chat state that came along (XEP-0085), empty for none.
 	ChatState chatstate.State
-	// Raw is the stanza as received, nil when it was longer than MaxRaw.
-	Raw []byte
 }
-
-// MaxRaw is how many bytes a stanza may have to be kept in Message.Raw.
-const MaxRaw = 64 << 10
 
 // MessageError tells that a message was not delivered.
 type MessageError struct {
@@ -114,8 +106,6 @@ type ChatState struct {
 type PresenceUpdate struct {
 	From jid.JID // full, or bare if the service wrote it so
 	presence.State
-	// Delay is when the presence was sent, if it was stored on the way.
-	Delay *delay.Delay
 }
 
 // PresenceError is the refusal of a presence or subscription stanza, or tells that a contact's presence is unknown.

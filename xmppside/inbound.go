@@ -59,9 +59,9 @@ func (in *inbound) event(s *session.Stanza) (Event, error) {
 		if err := s.Decode(&m); err != nil {
 			return nil, err
 		}
-		return m.event(s.Raw()), nil
+		return m.event(), nil
 	}
-	var p presenceStanza
+	var p presence.Stanza
 	if err := s.Decode(&p); err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (m message) text() (text string, ok bool) {
 	return "", false
 }
 
-func (m message) event(raw []byte) Event {
+func (m message) event() Event {
 	from, _ := jid.Parse(m.From) // zero when it is none
 	if m.Type == "error" {
 		payload := m.Failure
@@ -116,26 +116,16 @@ func (m message) event(raw []byte) Event {
 		return nil
 	}
 	ev := Message{
-		From: from, FromRaw: m.From, ID: m.ID, Type: m.Type, Body: text, HasBody: true,
+		From: from, FromRaw: m.From, ID: m.ID, Type: m.Type, Body: text,
 		Delay: delay.Original(m.Delay, m.Legacy), Nick: m.Nick.Name(), ChatState: m.State(),
 	}
 	if ev.Type == "" {
 		ev.Type = "normal" // RFC 6121, 5.2.2
 	}
-	if len(raw) <= MaxRaw {
-		ev.Raw = append([]byte(nil), raw...)
-	}
 	return ev
 }
 
-// presenceStanza adds what an account wants to know to what the package presence reads.
-type presenceStanza struct {
-	presence.Stanza
-	Delay  *delay.Delay `xml:"urn:xmpp:delay delay"`
-	Legacy *delay.Delay `xml:"jabber:x:delay x"`
-}
-
-func (in *inbound) presenceEvent(p presenceStanza) Event {
+func (in *inbound) presenceEvent(p presence.Stanza) Event {
 	from, err := jid.Parse(p.From)
 	if p.Type == presence.Error {
 		return PresenceError{From: from, FromRaw: p.From, Err: p.Err()}
@@ -148,7 +138,7 @@ func (in *inbound) presenceEvent(p presenceStanza) Event {
 	case strings.EqualFold(from.Bare().String(), own):
 		return nil // from this or another of the user's sessions (messenger-protocol.md 8)
 	case p.Type.IsState():
-		return PresenceUpdate{From: from, State: p.State(), Delay: delay.Original(p.Delay, p.Legacy)}
+		return PresenceUpdate{From: from, State: p.State()}
 	case p.Type.IsSubscription():
 		raw, _, _ := strings.Cut(p.From, "/")
 		return Subscription{Type: p.Type, From: from.Bare(), FromRaw: raw, Nick: p.Nick.Name(), Text: p.Status()}

@@ -21,8 +21,6 @@ const (
 	TellAdmin Action = "tell_admin"
 	// Follow connects to the host that the service named.
 	Follow Action = "follow"
-	// GoOn keeps the stream.
-	GoOn Action = "go_on"
 )
 
 // Code names a kind of problem; it is the error code of the bridge state and a metric's label, so it never changes.

@@ -13,6 +13,7 @@ import (
 
 	"matrix-messenger/messengerd"
 	"matrix-messenger/xmppside"
+	"matrix-messenger/xmppside/chatstate"
 	"matrix-messenger/xmppside/messenger"
 	"matrix-messenger/xmppside/presence"
 )
@@ -311,7 +312,7 @@ func TestStoppingEndsTheStreamInOrder(t *testing.T) {
 		if got := w.server.Account(ann).Received(); len(got) != 1 || time.Since(began) > time.Second {
 			t.Errorf("Ann received %+v, after %v", got, time.Since(began))
 		}
-		if err := s.Send(t.Context(), []byte("<presence/>")); err == nil {
+		if err := s.SendChatState(t.Context(), w.server.Account(ann).JID(), chatstate.Active); err == nil {
 			t.Error("a session that has ended takes stanzas")
 		}
 		if w.account.Session() != nil || len(w.server.Sessions()) != 0 {

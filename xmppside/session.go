@@ -28,9 +28,6 @@ func (s *Session) Done() <-chan struct{} { return s.stream.Done() }
 // JID is the full JID that the service has given.
 func (s *Session) JID() jid.JID { return s.stream.JID() }
 
-// Send queues one complete stanza. An error means that certainly nothing of it was or will be written.
-func (s *Session) Send(ctx context.Context, stanza []byte) error { return s.stream.Send(ctx, stanza) }
-
 // Request implements iq.Requester. Without a deadline of its own it has 30 s.
 func (s *Session) Request(ctx context.Context, req iq.Request, into any) error {
 	return s.stream.Request(ctx, req, into)
@@ -40,24 +37,10 @@ func (s *Session) Request(ctx context.Context, req iq.Request, into any) error {
 // will do, as a server handles a stream in order (RFC 6120, 10.1).
 func (s *Session) Barrier(ctx context.Context) error { return s.stream.Barrier(ctx) }
 
-// MessageOption adds something to a message.
-type MessageOption func(*session.Message)
-
-// WithNick adds the user's own name (XEP-0172), for the first message to a stranger.
-func WithNick(name string) MessageOption { return func(m *session.Message) { m.Nick = name } }
-
-// WithChatState adds a chat state (XEP-0085).
-func WithChatState(state chatstate.State) MessageOption {
-	return func(m *session.Message) { m.ChatState = state }
-}
-
-// SendMessage queues a chat message with the given id, which its error or its absence is known by later.
-func (s *Session) SendMessage(ctx context.Context, to, id, body string, opts ...MessageOption) error {
-	m := session.Message{To: to, ID: id, Body: body}
-	for _, opt := range opts {
-		opt(&m)
-	}
-	return s.stream.SendMessage(ctx, m)
+// SendMessage queues a chat message with the given id, which its error or its absence is known by later. An error means
+// that certainly nothing of it was or will be written; so with the other stanzas.
+func (s *Session) SendMessage(ctx context.Context, to, id, body string) error {
+	return s.stream.SendMessage(ctx, session.Message{To: to, ID: id, Body: body})
 }
 
 // SendChatState queues a message that holds a chat state only.

@@ -78,8 +78,3 @@ func parseZone(s string) (offset time.Duration, ok bool) {
 	}
 	return 0, false
 }
-
-// FormatTime writes a time as XEP-0082 asks for: UTC, whole seconds.
-func FormatTime(t time.Time) string {
-	return t.UTC().Format("2006-01-02T15:04:05Z")
-}

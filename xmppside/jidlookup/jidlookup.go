@@ -2,8 +2,8 @@
 // (http://messenger.live.com/xmpp/jidlookup; messenger-protocol.md 7). A contact is added by JID; one added by its
 // e-mail address never shows presence.
 //
-// There is no way back from a JID to an address: whoever asks stores the address. Telling an address from a JID that
-// needs no look-up (what ends in the service's own domain) is for the caller, who knows the domain.
+// There is no way back from a JID to an address: whoever asks stores the address. ParseAddress tells an address from a JID,
+// which needs no look-up: what ends in the service's own domain.
 package jidlookup
 
 import (

@@ -2,12 +2,9 @@ package messenger
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
-
-	"mellium.im/xmpp/jid"
 )
 
 func TestTheDefaultNamesAreForMicrosoftsDomainOnly(t *testing.T) {
@@ -69,41 +66,5 @@ func TestTheTokenIsSentAsItIsAndNeverPrinted(t *testing.T) {
 	}
 	if s := fmt.Sprintf("%v %s %+v %#v", auth, auth, auth, auth); strings.Contains(s, "EwA") {
 		t.Errorf("printed %s", s)
-	}
-}
-
-func TestAddresses(t *testing.T) {
-	for in, want := range map[string]string{
-		"12345@messenger.live.com":       "jid 12345@messenger.live.com",
-		" 12345@Messenger.Live.COM/Home": "jid 12345@messenger.live.com",
-		"xmpp:1@messenger.live.com?chat": "jid 1@messenger.live.com",
-		"Mary@Contoso.com":               "mail mary@contoso.com",
-		"<mailto:Mary@Contoso.com>":      "mail mary@contoso.com",
-		"a/b@contoso.com":                "mail a/b@contoso.com",
-		"a@b@contoso.com":                "mail a@b@contoso.com",
-		"xmpp:mary@contoso.com":          "none",
-		"mary":                           "none",
-		"@messenger.live.com":            "none",
-		"mary@":                          "none",
-		"mary smith@contoso.com":         "none",
-		"a&b@messenger.live.com":         "bad",
-		"":                               "none",
-	} {
-		got, err := ParseAddress(Domain, in)
-		text := "jid " + strings.ToLower(got.JID.String())
-		switch {
-		case errors.Is(err, ErrNoAddress):
-			text = "none"
-		case errors.Is(err, ErrBadJID):
-			text = "bad"
-		case got.Email != "":
-			text = "mail " + got.Email
-		}
-		if text != want {
-			t.Errorf("%q is %q (%v), want %q", in, text, err, want)
-		}
-	}
-	if Key(jid.MustParse("Ab1@messenger.live.com/X")) != "ab1@messenger.live.com" {
-		t.Error("keys keep their case")
 	}
 }

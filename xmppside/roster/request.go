@@ -9,14 +9,9 @@ import (
 	"matrix-messenger/xmppside/xmltext"
 )
 
-// Fetch asks for the whole roster. A result without a list counts as an empty one.
-func Fetch(ctx context.Context, r iq.Requester) (List, error) {
-	var query Query
-	err := r.Request(ctx, iq.Request{Type: iq.Get, Payload: []byte(`<query xmlns="` + NS + `"/>`)}, &query)
-	if err != nil {
-		return List{}, err
-	}
-	return query.List(), nil
+// FetchRequest asks for the whole roster. Its answer is read into a Query; one without a list counts as an empty roster.
+func FetchRequest() iq.Request {
+	return iq.Request{Type: iq.Get, Payload: []byte(`<query xmlns="` + NS + `"/>`)}
 }
 
 // Add puts a contact on the list, by JID; an e-mail address has to be looked up first (jidlookup), since a contact added

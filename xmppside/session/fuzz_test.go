@@ -39,7 +39,7 @@ func (h fuzzHandler) HandleStanza(_ context.Context, s *Stanza) error {
 	if err := s.Decode(&m); err != nil {
 		return err
 	}
-	if raw := string(s.Raw()); raw == "" || raw[0] != '<' || raw[len(raw)-1] != '>' {
+	if raw := string(s.r.conn.Raw()); raw == "" || raw[0] != '<' || raw[len(raw)-1] != '>' {
 		h.t.Errorf("raw stanza %q", raw)
 	}
 	return nil

@@ -85,9 +85,6 @@ func (s *Stanza) Decode(into any) error {
 	return nil
 }
 
-// Raw is the element as received; complete only after Decode. It must be copied to be kept.
-func (s *Stanza) Raw() []byte { return s.r.conn.Raw() }
-
 // Attr gives one of the element's own attributes, empty when it is missing.
 func (s *Stanza) Attr(name string) string { return attr(s.Start, name) }
 

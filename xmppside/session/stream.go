@@ -11,8 +11,6 @@ import (
 
 	"mellium.im/xmpp/jid"
 
-	"matrix-messenger/xmppside/chatstate"
-	"matrix-messenger/xmppside/nick"
 	"matrix-messenger/xmppside/xmltext"
 )
 
@@ -101,8 +99,6 @@ func (s *Stream) Send(ctx context.Context, stanza []byte) error {
 // Message is a chat message to be sent.
 type Message struct {
 	To, ID, Body string
-	ChatState    chatstate.State
-	Nick         string
 }
 
 // Append appends the message as XML. Characters that XML does not allow are left out.
@@ -114,8 +110,6 @@ func (m Message) Append(b []byte) []byte {
 	b = xmltext.AppendAttr(b, "to", m.To)
 	b = append(b, '>')
 	b = xmltext.AppendElement(b, "body", m.Body)
-	b = chatstate.Append(b, m.ChatState)
-	b = nick.Append(b, m.Nick)
 	return append(b, "</message>"...)
 }
 
@@ -238,7 +232,7 @@ func (s *Stream) self(from string) bool {
 }
 
 // pingPayload is XEP-0199 (messenger-protocol.md 13.9).
-const pingPayload = `<ping xmlns="urn:xmpp:ping"/>`
+const pingPayload = `<ping xmlns="` + nsPing + `"/>`
 
 // Barrier waits until something that was asked after all that was queued before is answered, no matter how.
 func (s *Stream) Barrier(ctx context.Context) error {

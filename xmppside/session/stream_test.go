@@ -40,8 +40,8 @@ func (c *collector) HandleStanza(_ context.Context, s *Stanza) error {
 	if err := s.Decode(&m); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(string(s.Raw()), "<") || !strings.HasSuffix(string(s.Raw()), ">") {
-		return fmt.Errorf("raw: %q", s.Raw())
+	if raw := string(s.r.conn.Raw()); !strings.HasPrefix(raw, "<") || !strings.HasSuffix(raw, ">") {
+		return fmt.Errorf("raw: %q", raw)
 	}
 	c.got = append(c.got, m.From+":"+m.Body)
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"mellium.im/xmpp/jid"
 	"mellium.im/xmpp/stanza"
 
 	"matrix-messenger/xmppside/iq"
@@ -43,17 +42,6 @@ func (c Card) Name() string {
 		}
 	}
 	return ""
-}
-
-// DisplayName is the name to show for a contact (messenger-protocol.md 9): the first of roster name, full name, nickname
-// of the card, nickname from an invitation, and localpart of the address that is not empty.
-func DisplayName(rosterName string, card Card, nick string, address jid.JID) string {
-	for _, name := range []string{rosterName, card.FullName, card.Nickname, nick, address.Localpart()} {
-		if name = xmltext.Line(name, MaxText); name != "" {
-			return name
-		}
-	}
-	return address.String()
 }
 
 type element struct {

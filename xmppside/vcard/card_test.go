@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"mellium.im/xmpp/jid"
-
 	"matrix-messenger/xmppside/iq"
 	"matrix-messenger/xmppside/iq/iqtest"
 )
@@ -96,25 +94,6 @@ func TestPhotosAreBounded(t *testing.T) {
 
 func TestTheNameToShow(t *testing.T) {
 	full := Card{FullName: "Ann Contoso", Nickname: "annie"}
-	for _, c := range []struct {
-		roster string
-		card   Card
-		nick   string
-		want   string
-	}{
-		{"Sis", full, "A.", "Sis"},
-		{" ", full, "A.", "Ann Contoso"},
-		{"", Card{Nickname: "annie"}, "A.", "annie"},
-		{"", Card{}, "A.", "A."},
-		{"", Card{Given: "Ann"}, "", "12345"},
-	} {
-		if got := DisplayName(c.roster, c.card, c.nick, jid.MustParse("12345@messenger.live.com")); got != c.want {
-			t.Errorf("%+v: %q", c, got)
-		}
-	}
-	if got := DisplayName("", Card{}, "", jid.MustParse("messenger.live.com")); got != "messenger.live.com" {
-		t.Error(got)
-	}
 	for _, c := range []struct {
 		card Card
 		want string
