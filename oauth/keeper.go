@@ -47,7 +47,7 @@ type Keeper struct {
 	from     time.Time // when current was obtained here, zero if not known
 	margin   time.Duration
 	unstored *Tokens // obtained, but not yet stored
-	dead     error   // the service refused the refresh token; until Replace
+	dead     error   // the service refused the refresh token: only a new login, with a keeper of its own, helps
 	flight   *flight
 	closed   bool
 }
@@ -195,49 +195,6 @@ func (k *Keeper) due() bool {
 
 func (k *Keeper) valid() bool {
 	return k.current.Access != "" && (k.current.Expires.IsZero() || k.now().Before(k.current.Expires))
-}
-
-// Replace puts the tokens of a new login in the place of the old ones, once
-// they are stored. It waits for a refresh under way, which must not overwrite them.
-func (k *Keeper) Replace(ctx context.Context, t Tokens) error {
-	k.mu.Lock()
-	for k.flight != nil {
-		f := k.flight
-		k.mu.Unlock()
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		k.mu.Lock()
-	}
-	if k.closed {
-		k.mu.Unlock()
-		return errClosed
-	}
-	// Holding the place of a refresh keeps others from beginning one.
-	own := &flight{done: make(chan struct{})}
-	k.flight = own
-	k.mu.Unlock()
-
-	err := k.save(ctx, t)
-
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	defer close(own.done)
-	own.err = err
-	k.flight = nil
-	if err == nil {
-		k.set(t)
-	}
-	return err
-}
-
-// Expires is when the current access token does; the zero time means unknown.
-func (k *Keeper) Expires() time.Time {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.current.Expires
 }
 
 // RefreshAt is from when on Token refreshes by itself; the zero time means that

@@ -3,7 +3,6 @@ package oauth_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -88,7 +87,7 @@ func TestATokenIsRefreshedWhenLessThanFiveMinutesAreLeft(t *testing.T) {
 	if stored.Access != second || stored.Refresh == first.Refresh || stores != 1 {
 		t.Errorf("%d times stored", stores)
 	}
-	if s.token(k, "") != second || !k.Expires().Equal(s.clock.now().Add(time.Hour)) {
+	if s.token(k, "") != second || !stored.Expires.Equal(s.clock.now().Add(time.Hour)) {
 		t.Error("the new token is not kept")
 	}
 	s.say(k)
@@ -212,15 +211,9 @@ func TestARefusedRefreshTokenNeedsALogin(t *testing.T) {
 		t.Error("a token that is still valid was not given")
 	}
 	s.set(oauthserver.Switches{})
-	again := s.signIn()
-	if err := k.Replace(s.ctx(), again); err != nil {
-		t.Fatal(err)
+	if _, err := k.Token(s.ctx(), first.Access); oauth.ClassOf(err) != oauth.LoginNeeded {
+		t.Errorf("a refused refresh token was tried again: %v", err)
 	}
-	if s.token(k, first.Access) != again.Access {
-		t.Error("the new login's token is not used")
-	}
-	s.clock.advance(time.Hour)
-	s.expectToken(s.token(k, ""), tokens.Valid)
 }
 
 func TestATokenWithoutRefreshTokenIsUsedToItsEnd(t *testing.T) {
@@ -308,9 +301,6 @@ func TestARefreshIsFinishedThoughItsCallerGivesUp(t *testing.T) {
 	}
 	_, err = k.Token(s.ctx(), stored.Access)
 	s.expectClass(err, oauth.Transient)
-	if err := k.Replace(s.ctx(), first); err == nil {
-		t.Error("a closed keeper took new tokens")
-	}
 }
 
 // slow holds a request back after it was begun.
@@ -322,32 +312,9 @@ func (t slow) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func TestAReplacementIsStoredAndNotOverwritten(t *testing.T) {
+func TestAKeeperWithoutStoreIsNotMade(t *testing.T) {
 	s := newScene(t, pasteWay)
-	k, v := s.keep(s.signIn())
-	v.breakWith(errors.New("disk is full"))
-	again := s.signIn()
-	if err := k.Replace(s.ctx(), again); oauth.ClassOf(err) != oauth.Transient {
-		t.Errorf("error is %v", err)
-	}
-	v.breakWith(nil)
-	var wg sync.WaitGroup
-	for i := range 10 {
-		wg.Go(func() {
-			if i%2 == 0 {
-				if _, err := k.Token(s.ctx(), fmt.Sprint("refused", i)); err != nil {
-					t.Error(err)
-				}
-			} else if err := k.Replace(s.ctx(), again); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if s.token(k, "") != again.Access {
-		t.Error("the replacement is not in use")
-	}
-	if _, err := oauth.NewKeeper(s.client, again, oauth.KeeperOptions{}); err == nil {
+	if _, err := oauth.NewKeeper(s.client, s.signIn(), oauth.KeeperOptions{}); err == nil {
 		t.Error("a keeper without Store was made")
 	}
 }

@@ -98,12 +98,6 @@ func emoticonTables() (toEmoticon, toCode map[string]string) {
 	return toEmoticon, toCode
 }
 
-// EmoticonsToUnicode replaces the Messenger codes of a text that stand as words of their own.
-func EmoticonsToUnicode(text string) string { return replaceTokens(text, codeToEmoticon, nil) }
-
-// EmoticonsToCodes is the reverse of EmoticonsToUnicode.
-func EmoticonsToCodes(text string) string { return replaceTokens(text, emoticonToCode, nil) }
-
 // sentenceEnd may follow an emoticon directly. No code and no emoticon of the table ends in one of these.
 const sentenceEnd = ".,!"
 

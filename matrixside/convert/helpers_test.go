@@ -32,11 +32,11 @@ func TestTheEmoticonTableIsReversible(t *testing.T) {
 		for range rapid.IntRange(0, 8).Draw(t, "words") {
 			text.WriteString(word.Draw(t, "word") + space.Draw(t, "space"))
 		}
-		unicode := EmoticonsToUnicode(text.String())
-		if back := EmoticonsToCodes(unicode); back != text.String() {
+		unicode := replaceTokens(text.String(), codeToEmoticon, nil)
+		if back := replaceTokens(unicode, emoticonToCode, nil); back != text.String() {
 			t.Fatalf("%q became %q and came back as %q", text.String(), unicode, back)
 		}
-		if again := EmoticonsToUnicode(unicode); again != unicode {
+		if again := replaceTokens(unicode, codeToEmoticon, nil); again != unicode {
 			t.Fatalf("%q is not stable: %q", unicode, again)
 		}
 	})
@@ -55,7 +55,7 @@ func TestEmoticonsAreReplacedAsWordsOnly(t *testing.T) {
 		"(a) :D.":                  "(a) 😃.",
 		"list: (A), (B)! and 10:S": "list: 😇, 🍺! and 10:S",
 	} {
-		if got := EmoticonsToUnicode(text); got != want {
+		if got := TextToMatrix(text, TextOptions{Emoticons: true}).Body; got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
