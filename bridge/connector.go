@@ -120,17 +120,10 @@ func (c *Connector) Start(ctx context.Context) error {
 	if err := c.db.RemoveLeft(ctx, string(c.br.ID), func(ghost string) string { return c.matrix.FormatGhostMXID(userID(ghost)).String() }); err != nil {
 		return bridgev2.DBUpgradeError{Section: "messenger", Err: fmt.Errorf("contacts that nobody has any more could not be removed: %w", err)}
 	}
-	profile, err := Profile(&c.Config)
+	var err error
+	c.service, err = NewService(&c.Config, xmppside.ServiceOptions{Log: c.log, OnReconnect: c.metrics.reconnect})
 	if err != nil {
 		return err
-	}
-	c.service, err = xmppside.NewService(profile, xmppside.ServiceOptions{
-		ConnectsPerSecond: float64(c.Config.ConnectsPerSecond),
-		Log:               c.log,
-		OnReconnect:       c.metrics.reconnect,
-	})
-	if err != nil {
-		return fmt.Errorf("the connection to %s cannot be set up: %w", c.Config.Domain, err)
 	}
 	if err = c.startOAuth(); err != nil {
 		return err

@@ -12,11 +12,7 @@ import (
 func TestWhatWorksInRoomsHasAnIDThatChangesWithIt(t *testing.T) {
 	of := func(cfg config.Config) *event.RoomFeatures {
 		cfg.Domain = "chat.example"
-		profile, err := Profile(&cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		service, err := xmppside.NewService(profile, xmppside.ServiceOptions{})
+		service, err := NewService(&cfg, xmppside.ServiceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,10 +2,8 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2/matrix/mxmain"
@@ -130,12 +128,6 @@ func (m *Main) prepare(ctx context.Context) error {
 	}
 	c.metrics.observe(c)
 	return c.inbox.Start(c.ctx)
-}
-
-// IsConfigError tells whether an error names a key of the configuration.
-func IsConfigError(err error) bool {
-	var key *config.KeyError
-	return errors.As(err, &key) || err != nil && strings.HasPrefix(err.Error(), "network.")
 }
 
 // SecretGenerated tells, once the configuration was loaded, that it holds no secret key, so that one was made which is nowhere else.

@@ -1,15 +1,11 @@
 package bridge
 
-import (
-	"maunium.net/go/mautrix/bridgev2"
-
-	"matrix-messenger/bridge/config"
-)
+import "maunium.net/go/mautrix/bridgev2"
 
 // networkName is what the framework calls the network, and what its example configuration is made of.
 var networkName = bridgev2.BridgeName{
 	DisplayName:          "Messenger",
-	NetworkURL:           "https://messenger.live.com",
+	NetworkURL:           "https://" + homeDomain,
 	NetworkID:            "messenger",
 	BeeperBridgeType:     "matrix-messenger",
 	DefaultPort:          29390,
@@ -23,7 +19,7 @@ func (c *Connector) GetName() bridgev2.BridgeName {
 		// The example configuration is being made of it. Nothing at all would be a null there, which the framework complains about at every start.
 		name.NetworkIcon = `""`
 	}
-	if c.Config.Domain != "" && c.Config.Domain != config.MessengerDomain {
+	if c.Config.Domain != "" && c.Config.Domain != homeDomain {
 		name.NetworkURL = "https://" + c.Config.Domain
 	}
 	return name

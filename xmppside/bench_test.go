@@ -99,7 +99,7 @@ func BenchmarkIdleSessions(b *testing.B) {
 		if err := json.NewDecoder(out).Decode(&at); err != nil {
 			b.Fatal(err)
 		}
-		profile, err := messenger.NewProfile(messenger.Options{Address: at.Addr, CAs: at.CA})
+		profile, err := messenger.NewProfile(messenger.Options{Address: at.Addr, Roots: authorities(at.CA)})
 		if err != nil {
 			b.Fatal(err)
 		}

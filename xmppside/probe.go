@@ -50,8 +50,9 @@ type probe struct {
 	results []ProbeResult
 }
 
+// add notes a result. In the remedy settings stand in braces.
 func (p *probe) add(check string, status ProbeStatus, message, remedy string) {
-	p.results = append(p.results, ProbeResult{Check: check, Status: status, Message: message, Remedy: remedy})
+	p.results = append(p.results, ProbeResult{Check: check, Status: status, Message: message, Remedy: p.service.words.Replace(remedy)})
 }
 
 func (p *probe) skip(checks ...string) {
@@ -67,10 +68,10 @@ func (p *probe) dns(ctx context.Context) ([]target, bool) {
 	switch {
 	case !offered:
 		p.add("dns", ProbeFail, "The SRV record of "+profile.Domain+" says that this domain has no such service.",
-			"Check network.domain, or set network.address.")
+			"Check {domain}, or set {address}.")
 		return nil, false
 	case len(entry) == 0:
-		p.add("dns", ProbeFail, "There is no address for "+profile.Domain+".", "Set network.address.")
+		p.add("dns", ProbeFail, "There is no address for "+profile.Domain+".", "Set {address}.")
 		return nil, false
 	case profile.Address != "":
 		p.add("dns", ProbeOK, "The configured address "+profile.Address+" is used, without a lookup of SRV records.", "")
@@ -111,7 +112,7 @@ func (p *probe) walk(ctx context.Context, entry []target) {
 	p.redirects(r)
 	if _, _, ok := p.service.profile.Authenticate("").Start(offer.Mechanisms, offer.TLS); !ok {
 		p.add("service", ProbeFail, fmt.Sprintf("%s does not offer the way of signing in of %s, but %s.", r.host, p.service.profile.Name, list(offer.Mechanisms)),
-			"Check network.domain and network.address: this seems to be another service.")
+			"Check {domain} and {address}: this seems to be another service.")
 		return
 	}
 	p.add("service", ProbeOK, fmt.Sprintf("%s offers its way of signing in at %s.", p.service.profile.Name, r.host), "")
@@ -148,20 +149,20 @@ func (p *probe) failure(r *route, failed *session.Failure) {
 	reason := " (" + failed.Error() + ")."
 	switch failed.Cause {
 	case session.NoTLS:
-		p.add("tls", ProbeFail, r.host+" does not offer encryption.", "Check network.address and the network in between: something may strip STARTTLS.")
+		p.add("tls", ProbeFail, r.host+" does not offer encryption.", "Check {address} and the network in between: something may strip STARTTLS.")
 		p.skip("redirect", "service")
 	case session.Certificate:
-		p.add("tls", ProbeFail, "The certificate of "+r.host+" is not accepted"+reason, "Check network.domain; give its authority in network.tls.ca_file or its name in network.tls.names if you trust it.")
+		p.add("tls", ProbeFail, "The certificate of "+r.host+" is not accepted"+reason, "Check {domain}; give its authority in {trusted authorities} or its name in {accepted names} if you trust it.")
 		p.skip("redirect", "service")
 	case session.TLSRefused, session.TLSBroken:
 		p.add("tls", ProbeFail, "No encrypted connection to "+r.host+" could be set up"+reason, "Check the service's TLS settings (TLS 1.2 or later) and the network in between.")
 		p.skip("redirect", "service")
 	case causeRedirects:
 		p.skip("tls")
-		p.add("redirect", ProbeFail, "The redirects of the service lead nowhere"+reason, "Check that the hosts it names can be reached from here, and network.redirects.")
+		p.add("redirect", ProbeFail, "The redirects of the service lead nowhere"+reason, "Check that the hosts it names can be reached from here, and {number of redirects}.")
 		p.skip("service")
 	default:
 		p.skip("tls", "redirect")
-		p.add("service", ProbeFail, "The service does not answer as it should at "+r.host+reason, "Check network.domain and network.address, and the firewall for outgoing connections to port 5222.")
+		p.add("service", ProbeFail, "The service does not answer as it should at "+r.host+reason, "Check {domain} and {address}, and the firewall for outgoing connections to port 5222.")
 	}
 }

@@ -50,21 +50,22 @@ const (
 	CodeNotStored       Code = "messenger-not-stored"
 )
 
-// texts are what a person reads. {service} is the profile's name. Each says what to do, or that there is nothing to do.
+// texts are what a person reads; wording fills in what stands in braces. Each says what to do, or that there is nothing to
+// do.
 var texts = map[Code]string{
 	CodeUnreachable:     "{service} cannot be reached. The bridge keeps trying by itself; if this lasts, the administrator should run the doctor command to check the address and the network.",
 	CodeLost:            "The connection to {service} was lost. The bridge reconnects by itself.",
 	CodeBusy:            "{service} is busy or restarting. The bridge tries again by itself.",
 	CodeNoTLS:           "The server that answers for {service} does not offer encryption, so nothing was sent to it. The administrator should check the network and the address in the configuration, and restart the bridge, or use the `reconnect` command, when it is put right.",
 	CodeTLS:             "An encrypted connection to {service} could not be set up. The bridge tries again by itself; if this lasts, the administrator should check the network and the service's TLS settings.",
-	CodeCertificate:     "The certificate shown for {service} is not trusted, so the sign-in was not sent. The administrator should run the doctor command and check network.tls in the configuration.",
-	CodeNotTheService:   "The server that answers for {service} does not offer its way of signing in. The administrator should check network.domain and network.address in the configuration, and restart the bridge, or use the `reconnect` command, when it is put right.",
-	CodeWrongHost:       "The server does not serve the configured domain of {service}. The administrator should check network.domain in the configuration.",
+	CodeCertificate:     "The certificate shown for {service} is not trusted, so the sign-in was not sent. The administrator should run the doctor command and check {trusted certificates} in the configuration.",
+	CodeNotTheService:   "The server that answers for {service} does not offer its way of signing in. The administrator should check {domain} and {address} in the configuration, and restart the bridge, or use the `reconnect` command, when it is put right.",
+	CodeWrongHost:       "The server does not serve the configured domain of {service}. The administrator should check {domain} in the configuration.",
 	CodeRedirects:       "{service} sent the bridge from host to host without an end, or to a host that cannot be reached. The bridge tries again by itself from the start.",
 	CodeTokenRefused:    "{service} does not accept the sign-in any more. Please sign in again with the `login` command.",
 	CodeTokenMissing:    "Your sign-in to {service} has ended. Please sign in again with the `login` command.",
 	CodeTokenAddress:    "The sign-in to {service} could not be renewed at the moment. The bridge tries again by itself.",
-	CodeTokenSettings:   "The sign-in of {service} refuses the bridge's settings. The administrator should check network.oauth in the configuration.",
+	CodeTokenSettings:   "The sign-in of {service} refuses the bridge's settings. The administrator should check {sign-in settings} in the configuration.",
 	CodeAccountDisabled: "{service} says that this account is disabled. Please sort that out with the service, and then use the `reconnect` command.",
 	CodeSignInRefused:   "{service} refused the way the bridge signs in. The administrator should check that the configured service is the right one, and report this if it is.",
 	CodeBindRefused:     "{service} did not give the bridge a place on your account. Please close other sessions and use the `reconnect` command, or tell the administrator.",
@@ -98,10 +99,11 @@ func (p *Problem) Error() string {
 // Unwrap gives the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-func newProblem(code Code, action Action, service string, err error) *Problem {
+// newProblem makes the problem, its text with the given wording.
+func newProblem(code Code, action Action, words *strings.Replacer, err error) *Problem {
 	text := texts[code]
 	if action == Refresh {
 		text = textRenewing // nobody has to do anything, whatever the reason
 	}
-	return &Problem{Code: code, Action: action, Text: strings.ReplaceAll(text, "{service}", service), Err: err}
+	return &Problem{Code: code, Action: action, Text: words.Replace(text), Err: err}
 }

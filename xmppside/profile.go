@@ -56,7 +56,7 @@ const minStanza = 10000
 func (p *Profile) check() error {
 	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(p.Domain, "."))
 	if err != nil || ascii == "" {
-		return fmt.Errorf("the domain %q is not a domain name", p.Domain)
+		return &SettingError{SettingDomain, fmt.Sprintf("%q is not a domain name", p.Domain)}
 	}
 	p.Domain = strings.ToLower(ascii)
 	if p.Authenticate == nil {
@@ -66,7 +66,7 @@ func (p *Profile) check() error {
 		p.Name = p.Domain
 	}
 	if p.Redirects < 0 {
-		return errors.New("the number of redirects is negative")
+		return &SettingError{SettingRedirects, "it is negative"}
 	}
 	if p.Keepalive <= 0 {
 		p.Keepalive = DefaultKeepalive
@@ -81,13 +81,11 @@ func (p *Profile) check() error {
 	if p.MaxInbound <= 0 {
 		p.MaxInbound = DefaultMaxInbound
 	}
-	for _, address := range []string{p.Address, p.FallbackHost} {
-		if address == "" {
-			continue
-		}
-		if _, err := parseTarget(address); err != nil {
-			return fmt.Errorf("the address %q is not host:port: %w", address, err)
-		}
+	if _, err := parseTarget(p.Address); p.Address != "" && err != nil {
+		return &SettingError{SettingAddress, fmt.Sprintf("%q is %v", p.Address, err)}
+	}
+	if _, err := parseTarget(p.FallbackHost); p.FallbackHost != "" && err != nil {
+		return fmt.Errorf("the fallback host %q is %w", p.FallbackHost, err)
 	}
 	return nil
 }

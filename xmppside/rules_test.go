@@ -1,6 +1,7 @@
 package xmppside
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -131,6 +132,49 @@ func TestEveryTextIsASentenceForPeople(t *testing.T) {
 		}
 		if !used[code] {
 			t.Errorf("no rule uses %s", code)
+		}
+		if said := wording("Chat", nil).Replace(text); strings.ContainsAny(said, "{}") {
+			t.Errorf("%s says %q", code, said)
+		}
+	}
+}
+
+func TestTextsNameSettingsAsTheCallerSpellsThem(t *testing.T) {
+	for _, c := range []struct {
+		keys map[Setting]string
+		want string
+	}{
+		{
+			map[Setting]string{SettingDomain: "chat.domain", SettingAddress: "chat.server"},
+			"The server that answers for Chat does not offer its way of signing in. The administrator should check chat.domain and chat.server in",
+		},
+		{
+			nil,
+			"The server that answers for Chat does not offer its way of signing in. The administrator should check the domain and the address in",
+		},
+	} {
+		p := newProblem(CodeNotTheService, TellAdmin, wording("Chat", c.keys), nil)
+		if !strings.HasPrefix(p.Text, c.want) {
+			t.Errorf("%v: %q", c.keys, p.Text)
+		}
+	}
+}
+
+func TestSettingsOfAProfileThatCannotWorkAreNamed(t *testing.T) {
+	way := func(string) session.Authenticator { return nil }
+	for _, c := range []struct {
+		profile Profile
+		want    Setting
+	}{
+		{Profile{Domain: "not a domain", Authenticate: way}, SettingDomain},
+		{Profile{Domain: "chat.example", Authenticate: way, Address: "::"}, ""},
+		{Profile{Domain: "chat.example", Authenticate: way, Address: "chat.example:none"}, SettingAddress},
+		{Profile{Domain: "chat.example", Authenticate: way, Redirects: -1}, SettingRedirects},
+	} {
+		_, err := NewService(c.profile, ServiceOptions{})
+		var wrong *SettingError
+		if errors.As(err, &wrong) != (c.want != "") || wrong != nil && wrong.Setting != c.want {
+			t.Errorf("%+v: %v, want %q", c.profile, err, c.want)
 		}
 	}
 }

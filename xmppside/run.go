@@ -64,7 +64,7 @@ func (a *Account) rest(ctx context.Context, e *ended) {
 	if e.failure.Cause == session.StreamError && e.failure.Condition == "conflict" {
 		a.noResource = true
 	}
-	a.problem = newProblem(code, action, a.service.profile.Name, e.failure)
+	a.problem = newProblem(code, action, a.service.words, e.failure)
 	a.failures++
 	a.cfg.Log.Warn().Str("code", string(code)).Str("action", string(action)).Int("failures", a.failures).
 		Dur("online", e.online).Err(e.failure).Msg("Connection to the service ended")

@@ -45,7 +45,7 @@ func TestOnlyACertificateForTheServiceIsTrustedWithTheToken(t *testing.T) {
 				w := newWorld(t, setup{config: certificate(c.kind), profile: func(o *messenger.Options) {
 					o.CertNames = c.names
 					if !c.roots {
-						o.CAs = nil
+						o.Roots = nil
 					}
 				}})
 				defer w.run()()

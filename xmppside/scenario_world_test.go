@@ -2,6 +2,7 @@ package xmppside_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -75,7 +76,7 @@ func newWorld(t *testing.T, s setup) *world {
 		t.Fatal(err)
 	}
 	w.server = server
-	po := messenger.Options{CAs: server.CAPEM()}
+	po := messenger.Options{Roots: authorities(server.CAPEM())}
 	if s.realPorts {
 		po.Address = server.Addr()
 	}
@@ -103,6 +104,13 @@ func newWorld(t *testing.T, s setup) *world {
 	}
 	w.account = xmppside.NewAccount(ac)
 	return w
+}
+
+// authorities are the certificate authorities of a PEM text.
+func authorities(pem []byte) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return pool
 }
 
 // run starts the account; everything has ended when stop returns.

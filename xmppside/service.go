@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,9 @@ type ServiceOptions struct {
 	// measuring.
 	Now func() time.Time
 	Log zerolog.Logger
+	// Keys are the names of settings in the operator's file, for texts that name them. One that is missing is named in
+	// words.
+	Keys map[Setting]string
 	// OnReconnect is called for each attempt that follows a failure, with the failure's code.
 	OnReconnect func(Code)
 }
@@ -54,7 +58,8 @@ type Service struct {
 	profile Profile
 	opts    ServiceOptions
 	tls     *tls.Config
-	limiter *rate.Limiter // first come, first served
+	words   *strings.Replacer // fills in texts
+	limiter *rate.Limiter     // first come, first served
 	lastID  atomic.Uint64
 
 	mu       sync.Mutex
@@ -62,7 +67,7 @@ type Service struct {
 	stopWake func() // ends the watch for sleep; nil when it is not running
 }
 
-// NewService checks the profile. Nothing runs until an account does.
+// NewService checks the profile; what is wrong with a setting is a *SettingError. Nothing runs until an account does.
 func NewService(p Profile, opts ServiceOptions) (*Service, error) {
 	if err := p.check(); err != nil {
 		return nil, err
@@ -84,6 +89,7 @@ func NewService(p Profile, opts ServiceOptions) (*Service, error) {
 	}
 	s := &Service{profile: p, opts: opts, running: make(map[*Account]struct{})}
 	s.tls = tlsConfig(&s.profile, opts.Now)
+	s.words = wording(p.Name, opts.Keys)
 	s.limiter = rate.NewLimiter(rate.Limit(opts.ConnectsPerSecond), 1)
 	return s, nil
 }

@@ -12,9 +12,6 @@ import (
 //go:embed example.yaml
 var Example string
 
-// MessengerDomain is the XMPP domain of Microsoft's own service, and the default of the key `domain`.
-const MessengerDomain = "messenger.live.com"
-
 // RedirectCallback is the value of oauth.redirect_url that makes the bridge receive the browser itself.
 const RedirectCallback = "callback"
 

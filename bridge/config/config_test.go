@@ -53,7 +53,7 @@ func TestTheExampleIsAValidConfiguration(t *testing.T) {
 	if err != nil || len(unknown) > 0 {
 		t.Fatal(err, unknown)
 	}
-	if cfg.Domain != MessengerDomain || cfg.TLS.Names != nil || cfg.Redirects != 5 || cfg.Archive.Count != 10 || !cfg.Presence.ToMatrix {
+	if cfg.Domain != "messenger.live.com" || cfg.TLS.Names != nil || cfg.Redirects != 5 || cfg.Archive.Count != 10 || !cfg.Presence.ToMatrix {
 		t.Errorf("defaults did not arrive: %+v", cfg)
 	}
 	if len(cfg.SecretKey) != 64 {

@@ -67,10 +67,8 @@ func (c *Config) checkService() error {
 			problems = append(problems, bad("address", "%q is not host:port, such as localhost:5222; leave it empty to look the service up in the DNS", c.Address))
 		}
 	}
-	if c.TLS.CAFile != "" {
-		if _, err := c.TLS.Roots(); err != nil {
-			problems = append(problems, err)
-		}
+	if _, err := c.TLS.Roots(); err != nil {
+		problems = append(problems, err)
 	}
 	problems = append(problems,
 		between("redirects", c.Redirects, 0, 20),
@@ -79,8 +77,8 @@ func (c *Config) checkService() error {
 	return errors.Join(problems...)
 }
 
-// PEM is the content of ca_file, nil when none is set.
-func (t TLS) PEM() ([]byte, error) {
+// Roots is the system's trusted authorities plus those of ca_file; nil, the system's alone, when ca_file is empty.
+func (t TLS) Roots() (*x509.CertPool, error) {
 	if t.CAFile == "" {
 		return nil, nil
 	}
@@ -88,23 +86,13 @@ func (t TLS) PEM() ([]byte, error) {
 	if err != nil {
 		return nil, bad("tls.ca_file", "cannot be read: %v", err)
 	}
-	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		return nil, bad("tls.ca_file", "%s holds no certificate in PEM form", t.CAFile)
-	}
-	return pem, nil
-}
-
-// Roots is the system's trusted authorities plus those of ca_file; nil, the system's alone, when ca_file is empty.
-func (t TLS) Roots() (*x509.CertPool, error) {
-	pem, err := t.PEM()
-	if err != nil || pem == nil {
-		return nil, err
-	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool() // a machine without roots of its own still has the configured ones
 	}
-	pool.AppendCertsFromPEM(pem)
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, bad("tls.ca_file", "%s holds no certificate in PEM form", t.CAFile)
+	}
 	return pool, nil
 }
 
@@ -171,7 +159,7 @@ func parseNames(text string) (*nameTemplate, error) {
 		return nil, bad("displayname_template", "is not a valid template: %v", err)
 	}
 	var out strings.Builder
-	if err = t.Execute(&out, Person{Name: "Mary", JID: "12345@" + MessengerDomain, Email: "mary@contoso.com"}); err != nil {
+	if err = t.Execute(&out, Person{Name: "Mary", JID: "12345@chat.example", Email: "mary@contoso.com"}); err != nil {
 		return nil, bad("displayname_template", "cannot be used: %v", err)
 	}
 	if strings.TrimSpace(out.String()) == "" {

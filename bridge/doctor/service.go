@@ -9,11 +9,7 @@ import (
 
 // service goes the way of a sign-in without a token: the checks dns, tls, redirect and service.
 func (d *doctor) service(ctx context.Context) {
-	profile, err := bridge.Profile(d.setup.network)
-	var service *xmppside.Service
-	if err == nil {
-		service, err = xmppside.NewService(profile, xmppside.ServiceOptions{ConnectsPerSecond: float64(d.setup.network.ConnectsPerSecond)})
-	}
+	service, err := bridge.NewService(d.setup.network, xmppside.ServiceOptions{})
 	if err != nil {
 		d.fail("dns", sentence(err), "Correct the key in the configuration.")
 		for _, check := range []string{"tls", "redirect", "service"} {

@@ -2,6 +2,7 @@ package iq_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"sync"
@@ -62,7 +63,9 @@ func signIn(t *testing.T) (*messengerd.Server, *xmppside.Session) {
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	profile, err := messenger.NewProfile(messenger.Options{CAs: server.CAPEM(), Address: server.Addr()})
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(server.CAPEM())
+	profile, err := messenger.NewProfile(messenger.Options{Roots: roots, Address: server.Addr()})
 	if err != nil {
 		t.Fatal(err)
 	}

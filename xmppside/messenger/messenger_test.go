@@ -2,9 +2,13 @@ package messenger
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+
+	"matrix-messenger/xmppside"
 )
 
 func TestTheDefaultNamesAreForMicrosoftsDomainOnly(t *testing.T) {
@@ -44,9 +48,10 @@ func TestSettingsThatCannotWorkAreNamed(t *testing.T) {
 		{CertNames: []string{"*.*.example"}},
 		{CertNames: []string{"com"}},
 		{CertNames: []string{"https://x.example"}},
-		{CAs: []byte("nothing")},
 	} {
-		if _, err := NewProfile(o); err == nil || !strings.HasPrefix(err.Error(), "network.tls.") {
+		_, err := NewProfile(o)
+		var wrong *xmppside.SettingError
+		if !errors.As(err, &wrong) || wrong.Setting != xmppside.SettingCertNames || !strings.Contains(wrong.Problem, strconv.Quote(o.CertNames[0])) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}

@@ -29,21 +29,21 @@ var gatewayNames = []string{"*.gateway.messenger.live.com", "*.gateway.edge.mess
 
 // Options are the settings of design.md section 5 that concern the service itself.
 type Options struct {
-	// Domain is network.domain [messenger.live.com].
+	// Domain is the service's domain [messenger.live.com].
 	Domain string
-	// Address is network.address, a host:port in place of the lookup.
+	// Address is a host:port in place of the lookup.
 	Address string
-	// CertNames is network.tls.names: nil means the default for the domain, an empty slice none.
+	// CertNames are names that certificates may have: nil means the default for the domain, an empty slice none.
 	CertNames []string
-	// CAs are further trusted authorities in PEM (the content of network.tls.ca_file), beside the system's.
-	CAs []byte
-	// Redirects is network.redirects; nil means 5.
+	// Roots are the trusted certificate authorities; nil means the system's.
+	Roots *x509.CertPool
+	// Redirects is how many redirects one attempt follows; nil means 5.
 	Redirects *int
-	// Keepalive is network.keepalive [50 s].
+	// Keepalive is the silence after which a ping is sent [50 s].
 	Keepalive time.Duration
 }
 
-// NewProfile makes the profile. An error names the setting that it is about.
+// NewProfile makes the profile. What is wrong with a setting is a *xmppside.SettingError.
 func NewProfile(o Options) (xmppside.Profile, error) {
 	if o.Domain == "" {
 		o.Domain = Domain
@@ -59,7 +59,7 @@ func NewProfile(o Options) (xmppside.Profile, error) {
 	}
 	p := xmppside.Profile{
 		Name: Name, Domain: strings.ToLower(o.Domain), Address: o.Address, CertNames: append([]string(nil), names...),
-		Redirects: xmppside.DefaultRedirects, Keepalive: o.Keepalive, MaxStanza: MaxStanza, MaxInbound: maxInbound,
+		Roots: o.Roots, Redirects: xmppside.DefaultRedirects, Keepalive: o.Keepalive, MaxStanza: MaxStanza, MaxInbound: maxInbound,
 		Authenticate: OAuth2,
 	}
 	if o.Redirects != nil {
@@ -68,16 +68,6 @@ func NewProfile(o Options) (xmppside.Profile, error) {
 	if o.Address == "" {
 		p.FallbackHost = net.JoinHostPort("xmpp."+p.Domain, port)
 	}
-	if len(o.CAs) > 0 {
-		roots, err := x509.SystemCertPool()
-		if err != nil {
-			roots = x509.NewCertPool() // a machine without roots of its own still has the configured ones
-		}
-		if !roots.AppendCertsFromPEM(o.CAs) {
-			return xmppside.Profile{}, fmt.Errorf("network.tls.ca_file: there is no certificate in it")
-		}
-		p.Roots = roots
-	}
 	return p, nil
 }
 
@@ -85,7 +75,9 @@ func NewProfile(o Options) (xmppside.Profile, error) {
 func checkName(name string) error {
 	base := strings.TrimPrefix(name, "*.")
 	if strings.Contains(base, "*") || !strings.Contains(base, ".") && base != "localhost" || strings.ContainsAny(base, " /:@") {
-		return fmt.Errorf("network.tls.names: %q is not a host name, and not *. before one", name)
+		return &xmppside.SettingError{
+			Setting: xmppside.SettingCertNames, Problem: fmt.Sprintf("%q is not a host name, and not *. before one", name),
+		}
 	}
 	return nil
 }
