@@ -320,7 +320,7 @@ func (s *presencePacer) save(ctx context.Context, c *Connector) {
 			var put []database.Presence
 			for key, state := range batch {
 				if !state.Available {
-					if err := c.db.Presence.Delete(ctx, key.login, key.who, ""); err != nil {
+					if err := c.db.Presence.Delete(ctx, key.login, key.who); err != nil {
 						return err
 					}
 					continue

@@ -20,7 +20,7 @@ type LogEntry struct {
 	Mine     bool   // written by the user
 	TextHash string // see Database.TextHash
 	Stamp    time.Time
-	Source   string // live, offline, archive, outbox…: the bridge's own words
+	Source   string // outbox, inbox, offline, archive: the bridge's own words
 	State    string // the bridge's own words
 	StreamID string // the stream it was written on, of a message of the bridge
 	// Group names the message that this is a part of, and Whole is the TextHash of its whole text. Empty when it was not split.
@@ -94,27 +94,11 @@ func (s *ChatLogStore) WholeOf(ctx context.Context, loginID, chatID, group strin
 	return whole, err
 }
 
-// Has reports whether a chat's log holds a key.
-func (s *ChatLogStore) Has(ctx context.Context, loginID, chatID, key string) (bool, error) {
-	count, err := queryCount(ctx, s.db, `
-		SELECT COUNT(*) FROM messenger_chat_log WHERE login_id=$1 AND chat_id=$2 AND entry_key=$3
-	`, loginID, chatID, key)
-	return count > 0, err
-}
-
 // SetState changes the state of an entry.
 func (s *ChatLogStore) SetState(ctx context.Context, loginID, chatID, key, state string) error {
 	_, err := s.db.exec(ctx, `
 		UPDATE messenger_chat_log SET state=$4 WHERE login_id=$1 AND chat_id=$2 AND entry_key=$3
 	`, loginID, chatID, key, state)
-	return err
-}
-
-// SetStamp changes the time of an entry, once the service's own time for it is known.
-func (s *ChatLogStore) SetStamp(ctx context.Context, loginID, chatID, key string, stamp time.Time) error {
-	_, err := s.db.exec(ctx, `
-		UPDATE messenger_chat_log SET stamp=$4 WHERE login_id=$1 AND chat_id=$2 AND entry_key=$3
-	`, loginID, chatID, key, millis(stamp))
 	return err
 }
 

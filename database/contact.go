@@ -165,12 +165,6 @@ func (s *ContactStore) ReplaceRoster(ctx context.Context, loginID string, items 
 	return diff, err
 }
 
-// Delete forgets a contact.
-func (s *ContactStore) Delete(ctx context.Context, loginID, jid string) error {
-	_, err := s.db.exec(ctx, `DELETE FROM messenger_contact WHERE login_id=$1 AND jid=$2`, loginID, jid)
-	return err
-}
-
 func sameItem(a, b RosterItem) bool {
 	if len(a.Groups) == 0 && len(b.Groups) == 0 {
 		a.Groups, b.Groups = nil, nil

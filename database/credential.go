@@ -99,16 +99,6 @@ func (s *CredentialStore) SetLastHost(ctx context.Context, loginID, host string)
 	return err
 }
 
-// Delete wipes a login's tokens: the row is overwritten, then deleted.
-func (s *CredentialStore) Delete(ctx context.Context, loginID string) error {
-	err := s.overwrite(ctx, loginID)
-	if err != nil {
-		return err
-	}
-	_, err = s.db.exec(ctx, `DELETE FROM messenger_credential WHERE login_id=$1`, loginID)
-	return err
-}
-
 // overwrite replaces the sealed tokens by noise of the same length, so that the same bytes of the page are reused.
 func (s *CredentialStore) overwrite(ctx context.Context, loginID string) error {
 	return s.db.Write(ctx, func(ctx context.Context) error {

@@ -157,7 +157,7 @@ func fillLogin(t *testing.T, db *Database, login string) {
 	must(t, err)
 	must(t, db.ChatLog.Append(ctx, 0, LogEntry{LoginID: login, ChatID: "c", Key: "k"}))
 	must(t, db.ArchiveRead.Set(ctx, login, "c", ArchiveRead{At: time.Now()}))
-	must(t, db.Presence.Put(ctx, Presence{LoginID: login, JID: "c", Resource: "r"}))
+	must(t, db.Presence.Put(ctx, Presence{LoginID: login, JID: "c", Availability: "away"}))
 	_, _, err = db.Request.Open(ctx, Request{LoginID: login, JID: "c", Direction: RequestIn})
 	must(t, err)
 	must(t, db.Contact.Put(ctx, Contact{LoginID: login, RosterItem: RosterItem{JID: "c"}}))

@@ -13,6 +13,7 @@
 //   - Outbox: what is to be written to the service, with its state (design.md section 4);
 //   - MessengerInbox: what was read from the service, until the homeserver has it;
 //   - ChatLog: the newest messages of each chat as keyed hashes, to match the archive against (messenger-protocol.md section 10);
+//   - ArchiveRead: when the archive of a chat was last read, and on which stream;
 //   - Contact, Presence, Request, Held, Setting: the people of a login, and how the login itself appears to them.
 //
 // # Rules

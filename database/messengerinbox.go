@@ -13,14 +13,11 @@ type Incoming struct {
 	LoginID    string
 	ChatID     string
 	DedupeKey  string // unique per login; what its Matrix transaction ID is derived from
-	Kind       string // message, request, notice…: the bridge's own words
+	Kind       string // message, own, notice: the bridge's own words
 	Body       []byte // the bridge's own encoding
 	Stamp      time.Time
 	ReceivedAt time.Time
-	Attempts   int       // how often it was tried
-	NextTry    time.Time // zero: at once
-	InFlight   bool      // a try was begun whose end is not known
-	Error      string    // of the last try
+	Error      string // why it was set aside
 }
 
 // ChatKey names a chat of a login.
@@ -29,19 +26,12 @@ type ChatKey struct {
 	ChatID  string
 }
 
-// PendingChat is a chat with something to do.
-type PendingChat struct {
-	ChatKey
-	NextTry time.Time // of its oldest row; zero: at once
-}
-
 // MessengerInboxStore keeps what was read from the service until the homeserver has it. A row is removed when that is certain,
 // or set aside when it never will be.
 type MessengerInboxStore struct {
-	db       *Database
-	put      *bulk[Incoming, placed]
-	inFlight *bulk[int64, struct{}]
-	remove   *bulk[int64, struct{}]
+	db     *Database
+	put    *bulk[Incoming, placed]
+	remove *bulk[int64, struct{}]
 }
 
 // inboxKey is what is unique.
@@ -64,11 +54,9 @@ type placed struct {
 }
 
 func newMessengerInboxStore(db *Database) *MessengerInboxStore {
-	none := func() []any { return nil }
 	s := &MessengerInboxStore{db: db}
 	s.put = &bulk[Incoming, placed]{db: db, run: s.putAll}
-	s.inFlight = bulkBySeq(db, `UPDATE messenger_inbox SET in_flight=true, attempts=attempts+1 WHERE set_aside=0`, none)
-	s.remove = bulkBySeq(db, `DELETE FROM messenger_inbox WHERE true`, none)
+	s.remove = bulkBySeq(db, `DELETE FROM messenger_inbox WHERE true`, func() []any { return nil })
 	return s
 }
 
@@ -123,12 +111,9 @@ func (s *MessengerInboxStore) putAll(ctx context.Context, rows []Incoming) ([]pl
 }
 
 // PendingChats lists the chats that have rows, the one with the oldest row first.
-func (s *MessengerInboxStore) PendingChats(ctx context.Context) ([]PendingChat, error) {
-	return queryAll(ctx, s.db, scanPendingChat, `
-		SELECT inbox.login_id, inbox.chat_id, inbox.next_try FROM messenger_inbox inbox
-		INNER JOIN (SELECT MIN(seq) AS first FROM messenger_inbox WHERE set_aside=0 GROUP BY login_id, chat_id) oldest
-			ON inbox.seq=oldest.first
-		ORDER BY inbox.seq
+func (s *MessengerInboxStore) PendingChats(ctx context.Context) ([]ChatKey, error) {
+	return queryAll(ctx, s.db, scanChatKey, `
+		SELECT login_id, chat_id FROM messenger_inbox WHERE set_aside=0 GROUP BY login_id, chat_id ORDER BY MIN(seq)
 	`)
 }
 
@@ -139,38 +124,16 @@ func (s *MessengerInboxStore) NextForChat(ctx context.Context, loginID, chatID s
 	`, loginID, chatID)
 }
 
-// ListForChat returns up to limit rows of a chat, oldest first.
-func (s *MessengerInboxStore) ListForChat(ctx context.Context, loginID, chatID string, limit int) ([]Incoming, error) {
-	return queryAll(ctx, s.db, scanIncoming, selectIncoming+`
-		WHERE login_id=$1 AND chat_id=$2 AND set_aside=0 ORDER BY seq LIMIT $3
-	`, loginID, chatID, limit)
-}
-
-// MarkInFlight notes that a try begins: when the row is found with this mark later, its message may already be in the room.
-func (s *MessengerInboxStore) MarkInFlight(ctx context.Context, seq int64) error {
-	_, err := s.inFlight.do(ctx, seq)
-	return err
-}
-
 // Delete removes a row that is done.
 func (s *MessengerInboxStore) Delete(ctx context.Context, seq int64) error {
 	_, err := s.remove.do(ctx, seq)
 	return err
 }
 
-// Fail notes that a try failed and when the next one is due. unsent says that the message is certainly not in the room, which
-// removes the in-flight mark.
-func (s *MessengerInboxStore) Fail(ctx context.Context, seq int64, why string, nextTry time.Time, unsent bool) error {
-	_, err := s.db.exec(ctx, `
-		UPDATE messenger_inbox SET error=$2, next_try=$3, in_flight=(in_flight AND NOT $4) WHERE seq=$1
-	`, seq, reason(why), millis(nextTry), unsent)
-	return err
-}
-
 // SetAside takes a row out of its chat's way for good. Its content stays for whoever looks into it, until PruneSetAside.
 func (s *MessengerInboxStore) SetAside(ctx context.Context, seq int64, why string) error {
 	_, err := s.db.exec(ctx, `
-		UPDATE messenger_inbox SET set_aside=$2, error=$3, in_flight=false WHERE seq=$1 AND set_aside=0
+		UPDATE messenger_inbox SET set_aside=$2, error=$3 WHERE seq=$1 AND set_aside=0
 	`, seq, millis(time.Now()), reason(why))
 	return err
 }
@@ -186,19 +149,17 @@ func (s *MessengerInboxStore) Depth(ctx context.Context) (int, error) {
 }
 
 const selectIncoming = `
-	SELECT seq, login_id, chat_id, dedupe_key, kind, body, stamp, received_at, attempts, next_try, in_flight, error FROM messenger_inbox`
+	SELECT seq, login_id, chat_id, dedupe_key, kind, body, stamp, received_at, error FROM messenger_inbox`
 
 func scanIncoming(row dbutil.Scannable) (in Incoming, err error) {
-	var stamp, receivedAt, nextTry int64
-	err = row.Scan(&in.Seq, &in.LoginID, &in.ChatID, &in.DedupeKey, &in.Kind, &in.Body, &stamp, &receivedAt, &in.Attempts, &nextTry, &in.InFlight, &in.Error)
-	in.Stamp, in.ReceivedAt, in.NextTry = fromMillis(stamp), fromMillis(receivedAt), fromMillis(nextTry)
+	var stamp, receivedAt int64
+	err = row.Scan(&in.Seq, &in.LoginID, &in.ChatID, &in.DedupeKey, &in.Kind, &in.Body, &stamp, &receivedAt, &in.Error)
+	in.Stamp, in.ReceivedAt = fromMillis(stamp), fromMillis(receivedAt)
 	return in, err
 }
 
-func scanPendingChat(row dbutil.Scannable) (chat PendingChat, err error) {
-	var nextTry int64
-	err = row.Scan(&chat.LoginID, &chat.ChatID, &nextTry)
-	chat.NextTry = fromMillis(nextTry)
+func scanChatKey(row dbutil.Scannable) (chat ChatKey, err error) {
+	err = row.Scan(&chat.LoginID, &chat.ChatID)
 	return chat, err
 }
 

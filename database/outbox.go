@@ -229,13 +229,6 @@ func (s *OutboxStore) Open(ctx context.Context, loginID string) ([]OutboxMessage
 	return queryAll(ctx, s.db, scanOutbox, selectOutbox+` WHERE login_id=$1 AND state IN ('queued', 'written') ORDER BY seq`, loginID)
 }
 
-// LoginsOpen lists the logins that have open rows.
-func (s *OutboxStore) LoginsOpen(ctx context.Context) ([]string, error) {
-	return queryAll(ctx, s.db, dbutil.ScanSingleColumn[string], `
-		SELECT DISTINCT login_id FROM messenger_outbox WHERE state IN ('queued', 'written') ORDER BY login_id
-	`)
-}
-
 // Depth counts open rows of all logins.
 func (s *OutboxStore) Depth(ctx context.Context) (int, error) {
 	return queryCount(ctx, s.db, `SELECT COUNT(*) FROM messenger_outbox WHERE state IN ('queued', 'written')`)

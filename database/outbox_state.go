@@ -113,24 +113,6 @@ func (s *OutboxStore) Fail(ctx context.Context, why string, seqs ...int64) (int6
 	return s.Settle(ctx, OutboxFailed, why, seqs...)
 }
 
-// FailStanza fails the row of a stanza and returns it as it was before; changed is false when there is none or it had
-// already failed.
-func (s *OutboxStore) FailStanza(ctx context.Context, loginID, stanzaID, why string) (before OutboxMessage, changed bool, err error) {
-	err = s.db.Write(ctx, func(ctx context.Context) error {
-		var found bool
-		var err error
-		changed = false
-		before, found, err = s.ByStanzaID(ctx, loginID, stanzaID)
-		if err != nil || !found {
-			return err
-		}
-		count, err := s.Fail(ctx, why, before.Seq)
-		changed = count > 0
-		return err
-	})
-	return before, changed, err
-}
-
 // MarkNotified notes that the sender was told that these rows are late.
 func (s *OutboxStore) MarkNotified(ctx context.Context, seqs ...int64) error {
 	_, err := s.update(ctx, seqs, `notified_at=$1`, `notified_at=0`, millis(time.Now()))

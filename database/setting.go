@@ -12,7 +12,6 @@ type Setting struct {
 	LoginID      string
 	PresenceMode string // the bridge's own words; empty: not chosen
 	StatusText   string
-	LastOnlineAt time.Time     // when a stream was last known to be up
 	ClockOffset  time.Duration // the service's clock minus ours, milliseconds
 	ListedAt     time.Time     // when the chats of the archive got their rooms; zero: not yet
 	UpdatedAt    time.Time
@@ -24,7 +23,7 @@ type SettingStore struct{ db *Database }
 // Get reads the settings of a login; without any, empty ones.
 func (s *SettingStore) Get(ctx context.Context, loginID string) (Setting, error) {
 	setting, found, err := queryOne(ctx, s.db, scanSetting, `
-		SELECT login_id, presence_mode, status_text, last_online_at, clock_offset_ms, listed_at, updated_at FROM messenger_login_setting WHERE login_id=$1
+		SELECT login_id, presence_mode, status_text, clock_offset_ms, listed_at, updated_at FROM messenger_login_setting WHERE login_id=$1
 	`, loginID)
 	if !found {
 		return Setting{LoginID: loginID}, err
@@ -43,22 +42,22 @@ func (s *SettingStore) Update(ctx context.Context, loginID string, change func(s
 		change(&setting)
 		setting.LoginID, setting.UpdatedAt = loginID, time.Now()
 		_, err = s.db.db.Exec(ctx, `
-			INSERT INTO messenger_login_setting (login_id, presence_mode, status_text, last_online_at, clock_offset_ms, listed_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)
+			INSERT INTO messenger_login_setting (login_id, presence_mode, status_text, clock_offset_ms, listed_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (login_id) DO UPDATE SET presence_mode=excluded.presence_mode, status_text=excluded.status_text,
-				last_online_at=excluded.last_online_at, clock_offset_ms=excluded.clock_offset_ms,
-				listed_at=excluded.listed_at, updated_at=excluded.updated_at
-		`, setting.LoginID, setting.PresenceMode, setting.StatusText, millis(setting.LastOnlineAt), setting.ClockOffset.Milliseconds(),
-			millis(setting.ListedAt), millis(setting.UpdatedAt))
+				clock_offset_ms=excluded.clock_offset_ms, listed_at=excluded.listed_at,
+				updated_at=excluded.updated_at
+		`, setting.LoginID, setting.PresenceMode, setting.StatusText, setting.ClockOffset.Milliseconds(), millis(setting.ListedAt),
+			millis(setting.UpdatedAt))
 		return err
 	})
 	return setting, err
 }
 
 func scanSetting(row dbutil.Scannable) (s Setting, err error) {
-	var lastOnlineAt, offset, listedAt, updatedAt int64
-	err = row.Scan(&s.LoginID, &s.PresenceMode, &s.StatusText, &lastOnlineAt, &offset, &listedAt, &updatedAt)
-	s.LastOnlineAt, s.ListedAt, s.UpdatedAt = fromMillis(lastOnlineAt), fromMillis(listedAt), fromMillis(updatedAt)
+	var offset, listedAt, updatedAt int64
+	err = row.Scan(&s.LoginID, &s.PresenceMode, &s.StatusText, &offset, &listedAt, &updatedAt)
+	s.ListedAt, s.UpdatedAt = fromMillis(listedAt), fromMillis(updatedAt)
 	s.ClockOffset = time.Duration(offset) * time.Millisecond
 	return s, err
 }

@@ -52,6 +52,8 @@ CREATE TABLE messenger_matrix_inbox (
 );
 CREATE INDEX messenger_matrix_inbox_pending_idx ON messenger_matrix_inbox (room_id, seq) WHERE state='pending';
 CREATE INDEX messenger_matrix_inbox_handled_idx ON messenger_matrix_inbox (handled_at) WHERE state<>'pending';
+-- The events of a room that were set aside are few among the many handled ones.
+CREATE INDEX messenger_matrix_inbox_poisoned_idx ON messenger_matrix_inbox (room_id) WHERE state='poisoned';
 
 CREATE TABLE messenger_outbox (
 	-- only: sqlite (line commented)
@@ -105,9 +107,6 @@ CREATE TABLE messenger_inbox (
 	body        BYTEA   NOT NULL,
 	stamp       BIGINT  NOT NULL,
 	received_at BIGINT  NOT NULL,
-	attempts    INTEGER NOT NULL DEFAULT 0,
-	next_try    BIGINT  NOT NULL DEFAULT 0,
-	in_flight   BOOLEAN NOT NULL DEFAULT false,
 	set_aside   BIGINT  NOT NULL DEFAULT 0,
 	error       TEXT    NOT NULL DEFAULT '',
 
@@ -171,15 +170,13 @@ CREATE TABLE messenger_contact (
 );
 
 CREATE TABLE messenger_presence (
-	login_id     TEXT    NOT NULL,
-	jid          TEXT    NOT NULL,
-	resource     TEXT    NOT NULL,
-	availability TEXT    NOT NULL,
-	status_text  TEXT    NOT NULL,
-	updated_at   BIGINT  NOT NULL,
-	stale        BOOLEAN NOT NULL,
+	login_id     TEXT   NOT NULL,
+	jid          TEXT   NOT NULL,
+	availability TEXT   NOT NULL,
+	status_text  TEXT   NOT NULL,
+	updated_at   BIGINT NOT NULL,
 
-	PRIMARY KEY (login_id, jid, resource)
+	PRIMARY KEY (login_id, jid)
 );
 
 CREATE TABLE messenger_request (
@@ -219,7 +216,6 @@ CREATE TABLE messenger_login_setting (
 	login_id        TEXT   NOT NULL PRIMARY KEY,
 	presence_mode   TEXT   NOT NULL,
 	status_text     TEXT   NOT NULL,
-	last_online_at  BIGINT NOT NULL,
 	clock_offset_ms BIGINT NOT NULL,
 	listed_at       BIGINT NOT NULL,
 	updated_at      BIGINT NOT NULL
