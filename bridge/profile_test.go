@@ -2,10 +2,12 @@ package bridge
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"matrix-messenger/bridge/config"
 	"matrix-messenger/xmppside"
+	"matrix-messenger/xmppside/session"
 )
 
 func TestEverySettingOfTheServiceHasItsKey(t *testing.T) {
@@ -36,5 +38,23 @@ func TestWhatIsWrongWithTheServicesSettingsNamesTheKey(t *testing.T) {
 		if !errors.As(err, &wrong) || wrong.Path != c.key || c.text != "" && err.Error() != c.text {
 			t.Errorf("%v is not about %s, or not %q", err, c.key, c.text)
 		}
+	}
+}
+
+func TestOnAServiceWithoutADirectoryPeopleAreJIDs(t *testing.T) {
+	service, err := xmppside.NewService(xmppside.Profile{
+		Domain: "chat.example", Authenticate: func(string) session.Authenticator { return nil },
+	}, xmppside.ServiceOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	people := &people{cl: &Client{c: &Connector{service: service, Config: config.Config{Domain: "chat.example"}}}}
+	found, email, err := people.find(t.Context(), "mary@elsewhere.example")
+	if err != nil || email != "" || found.String() != "mary@elsewhere.example" {
+		t.Errorf("found %s, %q: %v", found, email, err)
+	}
+	_, _, err = people.find(t.Context(), "mary")
+	if err == nil || !strings.Contains(err.Error(), "somebody@chat.example") || strings.Contains(err.Error(), "e-mail") {
+		t.Errorf("told %v", err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"matrix-messenger/database"
-	"matrix-messenger/xmppside/jidlookup"
+	"matrix-messenger/xmppside"
 )
 
 // Finding people and asking them to become contacts (messenger-protocol.md 6.2, 7).
@@ -82,9 +82,13 @@ func (cl *Client) CreateChatWithGhost(ctx context.Context, ghost *bridgev2.Ghost
 
 // find turns what somebody typed into a JID, and the e-mail address if it was one.
 func (p *people) find(ctx context.Context, text string) (found jid.JID, email string, err error) {
-	address, err := jidlookup.ParseAddress(p.cl.c.Config.Domain, text)
+	profile := p.cl.c.service.Profile()
+	address, err := profile.Directory.Parse(text)
 	switch {
-	case errors.Is(err, jidlookup.ErrBadJID):
+	case errors.Is(err, xmppside.ErrBadJID) && !profile.FindsByEmail():
+		return jid.JID{}, "", cannotResolve("M_INVALID_PARAM", http.StatusBadRequest,
+			"“"+clip(text, 100)+"” is not an address. Please give it like somebody@"+p.cl.c.Config.Domain+", and check it for typing errors.", err)
+	case errors.Is(err, xmppside.ErrBadJID):
 		return jid.JID{}, "", cannotResolve("M_INVALID_PARAM", http.StatusBadRequest,
 			"“"+clip(text, 100)+"” is not a Messenger address. Please check it for typing errors, or use the person's e-mail address.", err)
 	case err != nil:
@@ -116,11 +120,11 @@ func (p *people) lookUp(ctx context.Context, email string) (jid.JID, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	found, err := jidlookup.Lookup(ctx, session, email)
+	found, err := p.cl.c.service.Profile().Directory.LookUp(ctx, session, email)
 	switch {
 	case err == nil:
 		return found, nil
-	case errors.Is(err, jidlookup.ErrNotFound):
+	case errors.Is(err, xmppside.ErrNobody):
 		return jid.JID{}, cannotResolve("M_NOT_FOUND", http.StatusNotFound,
 			"Messenger knows nobody with the e-mail address "+email+". Please check it for typing errors, or ask the person for the address of their Microsoft account.", err)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

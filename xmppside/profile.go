@@ -34,8 +34,11 @@ type Profile struct {
 	// MaxStanza is the largest stanza written, MaxInbound the largest one read, in bytes.
 	MaxStanza  int
 	MaxInbound int
-	// Authenticate makes the SASL step for a token.
+	// Authenticate makes the SASL step for what a TokenSource gives: an access token, or whatever else a service takes that
+	// fits into a text. It may be asked with an empty one, for whether it would find its way of signing in.
 	Authenticate func(token string) session.Authenticator
+	// Directory says whom a user means; nil for a service that knows people by their JIDs alone.
+	Directory Directory
 }
 
 // MaxKeepalive keeps a dead peer from going unnoticed for more than 90 s: 65 s of silence and 20 s for the answer.
@@ -52,6 +55,12 @@ const (
 // minStanza is what every server takes (RFC 6120, 13.12); less would leave no room for a text.
 const minStanza = 10000
 
+// FindsByEmail says whether people are found by their e-mail addresses too.
+func (p Profile) FindsByEmail() bool {
+	_, jids := p.Directory.(jidsOnly)
+	return p.Directory != nil && !jids
+}
+
 // check fills in defaults and refuses what cannot work.
 func (p *Profile) check() error {
 	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(p.Domain, "."))
@@ -64,6 +73,9 @@ func (p *Profile) check() error {
 	}
 	if p.Name == "" {
 		p.Name = p.Domain
+	}
+	if p.Directory == nil {
+		p.Directory = jidsOnly{}
 	}
 	if p.Redirects < 0 {
 		return &SettingError{SettingRedirects, "it is negative"}

@@ -30,6 +30,7 @@ func TestTheRulesOfPlacesSeeAViolation(t *testing.T) {
 		{"the profile in a program", "cmd/matrix-messenger/main.go", imports, "cmd/matrix-messenger/main.go imports"},
 		{"the profile in the XMPP side", "xmppside/run.go", imports, "xmppside/run.go imports"},
 		{"the profile in a test", "xmppside/run_test.go", imports, ""},
+		{"the search in the bridge", "bridge/resolve.go", file(`import "` + Module + `/xmppside/jidlookup"`), "bridge/resolve.go imports"},
 		{"another package below the XMPP side", "bridge/chat.go", file(`import "` + Module + `/xmppside/nick"`), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

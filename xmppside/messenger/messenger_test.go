@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"matrix-messenger/xmppside"
+	"matrix-messenger/xmppside/iq/iqtest"
 )
 
 func TestTheDefaultNamesAreForMicrosoftsDomainOnly(t *testing.T) {
@@ -71,5 +72,30 @@ func TestTheTokenIsSentAsItIsAndNeverPrinted(t *testing.T) {
 	}
 	if s := fmt.Sprintf("%v %s %+v %#v", auth, auth, auth, auth); strings.Contains(s, "EwA") {
 		t.Errorf("printed %s", s)
+	}
+}
+
+func TestWhomAUserMeans(t *testing.T) {
+	p, err := NewProfile(Options{Domain: "Chat.Example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := p.Directory.Parse("12@chat.example"); err != nil || a.JID.String() != "12@chat.example" || a.Email != "" {
+		t.Errorf("a JID is %+v, %v", a, err)
+	}
+	if a, err := p.Directory.Parse("Mary@Contoso.com"); err != nil || a.Email != "mary@contoso.com" {
+		t.Errorf("an e-mail address is %+v, %v", a, err)
+	}
+	if _, err := p.Directory.Parse("a&b@chat.example"); !errors.Is(err, xmppside.ErrBadJID) || errors.Is(err, xmppside.ErrNoAddress) {
+		t.Errorf("a bad JID: %v", err)
+	}
+	if _, err := p.Directory.Parse("mary"); !errors.Is(err, xmppside.ErrNoAddress) {
+		t.Errorf("no address: %v", err)
+	}
+	for condition, nobody := range map[string]bool{"item-not-found": true, "internal-server-error": false} {
+		_, err := p.Directory.LookUp(t.Context(), iqtest.Replies(iqtest.Error("cancel", condition)), "mary@contoso.com")
+		if err == nil || errors.Is(err, xmppside.ErrNobody) != nobody {
+			t.Errorf("%s: %v", condition, err)
+		}
 	}
 }

@@ -60,7 +60,7 @@ func NewProfile(o Options) (xmppside.Profile, error) {
 	p := xmppside.Profile{
 		Name: Name, Domain: strings.ToLower(o.Domain), Address: o.Address, CertNames: append([]string(nil), names...),
 		Roots: o.Roots, Redirects: xmppside.DefaultRedirects, Keepalive: o.Keepalive, MaxStanza: MaxStanza, MaxInbound: maxInbound,
-		Authenticate: OAuth2,
+		Authenticate: OAuth2, Directory: directory{strings.ToLower(o.Domain)},
 	}
 	if o.Redirects != nil {
 		p.Redirects = *o.Redirects
