@@ -40,7 +40,7 @@ func (cl *Client) HandleMatrixEdit(ctx context.Context, msg *bridgev2.MatrixEdit
 // PreHandleMatrixReaction implements bridgev2.ReactionHandlingNetworkAPI.
 func (cl *Client) PreHandleMatrixReaction(_ context.Context, msg *bridgev2.MatrixReaction) (bridgev2.MatrixReactionPreResponse, error) {
 	if cl.c.Config.Reactions == config.Refuse {
-		return bridgev2.MatrixReactionPreResponse{}, refusal(event.MessageStatusUnsupported, "Messenger has no reactions. Please answer in words.", nil)
+		return bridgev2.MatrixReactionPreResponse{}, refusal(event.MessageStatusUnsupported, service+" has no reactions. Please answer in words.", nil)
 	}
 	key := msg.Content.RelatesTo.Key
 	return bridgev2.MatrixReactionPreResponse{SenderID: cl.GetUserID(), EmojiID: networkid.EmojiID(clip(key, 200)), Emoji: key}, nil
@@ -89,7 +89,7 @@ func (cl *Client) HandleMatrixMessageRemove(ctx context.Context, msg *bridgev2.M
 		return err
 	}
 	if cl.c.Config.Redactions == config.Refuse {
-		return refusal(event.MessageStatusUnsupported, "Messenger cannot take a message back, so your contact still has it. It was removed in Matrix only.", nil)
+		return refusal(event.MessageStatusUnsupported, service+" cannot take a message back, so your contact still has it. It was removed in Matrix only.", nil)
 	}
 	if msg.TargetMessage.SenderID != cl.GetUserID() {
 		return nil // the contact's own message is the contact's business; it is removed in Matrix
@@ -151,7 +151,7 @@ func (cl *Client) HandleMatrixPollStart(ctx context.Context, msg *bridgev2.Matri
 
 // HandleMatrixPollVote implements bridgev2.PollHandlingNetworkAPI.
 func (cl *Client) HandleMatrixPollVote(context.Context, *bridgev2.MatrixPollVote) (*bridgev2.MatrixMessageResponse, error) {
-	return nil, refusal(event.MessageStatusUnsupported, "Messenger has no polls, so your vote is seen in Matrix only. Please answer in words.", nil)
+	return nil, refusal(event.MessageStatusUnsupported, service+" has no polls, so your vote is seen in Matrix only. Please answer in words.", nil)
 }
 
 // HandleMatrixDeleteChat implements bridgev2.DeleteChatHandlingNetworkAPI: only the room goes. Contacts cannot be removed through this service, and its archive cannot

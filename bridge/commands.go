@@ -13,7 +13,7 @@ import (
 )
 
 // helpSection is where our commands stand in the bot's help.
-var helpSection = commands.HelpSection{Name: "Messenger", Order: 15}
+var helpSection = commands.HelpSection{Name: service, Order: 15}
 
 // commands are the bot's commands of design.md section 5 beside the framework's own.
 func (c *Connector) commands() []commands.CommandHandler {
@@ -71,7 +71,7 @@ func (c *Connector) commandStatus(ce *commands.Event) {
 		lines = append(lines, line)
 	}
 	if len(lines) == 0 {
-		lines = append(lines, "You are not signed in to Messenger. Sign in with the command `login`.")
+		lines = append(lines, "You are not signed in to "+service+". Sign in with the command `login`.")
 	}
 	ce.Reply("%s", strings.Join(lines, "\n"))
 }

@@ -12,11 +12,11 @@ func (c *Connector) contactCommands() []commands.CommandHandler {
 	return []commands.CommandHandler{
 		&commands.FullHandler{
 			Func: c.commandContacts, Name: "contacts", RequiresLogin: true,
-			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_] [_who_]", Description: "List your Messenger contacts, or show what is known of one."},
+			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_] [_who_]", Description: "List your " + service + " contacts, or show what is known of one."},
 		},
 		&commands.FullHandler{
 			Func: c.commandNoChange, Name: "remove-contact", Aliases: []string{"rename-contact", "block-contact"}, RequiresLogin: true,
-			Help: commands.HelpMeta{Section: helpSection, Args: "<_who_>", Description: "Messenger does not allow removing or renaming contacts from here; this says what to do instead."},
+			Help: commands.HelpMeta{Section: helpSection, Args: "<_who_>", Description: service + " does not allow removing or renaming contacts from here; this says what to do instead."},
 		},
 	}
 }

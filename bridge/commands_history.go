@@ -16,7 +16,7 @@ func (c *Connector) historyCommands() []commands.CommandHandler {
 	return []commands.CommandHandler{
 		&commands.FullHandler{
 			Func: c.commandHistory, Name: "history", RequiresLogin: true,
-			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_] [_who_]", Description: "Fill this chat, or the one with somebody, with what Messenger's archive has and the room does not show."},
+			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_] [_who_]", Description: "Fill this chat, or the one with somebody, with what " + service + "'s archive has and the room does not show."},
 		},
 	}
 }
@@ -24,7 +24,7 @@ func (c *Connector) historyCommands() []commands.CommandHandler {
 func (c *Connector) commandHistory(ce *commands.Event) {
 	clients := c.logins(ce)
 	if !c.Config.Archive.Enabled {
-		ce.Reply("This bridge does not read Messenger's archive: its administrator has switched it off (`archive.enabled`).")
+		ce.Reply("This bridge does not read " + service + "'s archive: its administrator has switched it off (`archive.enabled`).")
 		return
 	}
 	client, chat, err := historyOf(ce, clients)
@@ -60,18 +60,18 @@ func historyOf(ce *commands.Event, clients []*Client) (*Client, string, error) {
 func historyAnswer(added int, err error) string {
 	switch {
 	case err == nil && added == 0:
-		return "Messenger's archive has nothing that this chat does not show already."
+		return service + "'s archive has nothing that this chat does not show already."
 	case err == nil && added == 1:
-		return "One message from Messenger's archive is being added to this chat."
+		return "One message from " + service + "'s archive is being added to this chat."
 	case err == nil:
-		return fmt.Sprintf("%d messages from Messenger's archive are being added to this chat.", added)
+		return fmt.Sprintf("%d messages from "+service+"'s archive are being added to this chat.", added)
 	case errors.Is(err, errDisconnected), errors.Is(err, errSessionOver):
-		return "There is no connection to Messenger at the moment. Please try again when there is one; the command `status` shows it."
+		return "There is no connection to " + service + " at the moment. Please try again when there is one; the command `status` shows it."
 	case errors.Is(err, errUndecided):
 		return "This person's contact request is not answered yet. Accept it first."
 	case iq.Refused(err):
-		return "Messenger does not give its archive to other programs at the moment."
+		return service + " does not give its archive to other programs at the moment."
 	default:
-		return "Messenger's archive does not answer at the moment. Please try again in a few minutes."
+		return service + "'s archive does not answer at the moment. Please try again in a few minutes."
 	}
 }

@@ -16,7 +16,7 @@ func (c *Connector) presenceCommands() []commands.CommandHandler {
 			Func: c.commandPresence, Name: "presence", RequiresLogin: true,
 			Help: commands.HelpMeta{
 				Section: helpSection, Args: "[_login ID_] [available|busy|away|invisible|auto] [_status text_]",
-				Description: "Show or choose what your Messenger contacts see of you. `auto` follows your Matrix presence.",
+				Description: "Show or choose what your " + service + " contacts see of you. `auto` follows your Matrix presence.",
 			},
 		},
 	}
@@ -78,7 +78,7 @@ func presenceText(choice presenceChoice, shows xmppside.Presence) string {
 	case shows.Show != "":
 		seen = map[string]string{"dnd": "busy", "away": "away"}[string(shows.Show)]
 	}
-	line := fmt.Sprintf("Your Messenger contacts see you as %s", seen)
+	line := fmt.Sprintf("Your "+service+" contacts see you as %s", seen)
 	if shows.Status != "" {
 		line += ", with the message “" + shows.Status + "”"
 	}

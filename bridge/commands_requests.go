@@ -37,9 +37,9 @@ func requestState(row database.Request) string {
 	case row.State == database.RequestPending:
 		return "wants to be your contact"
 	case row.State == database.RequestAccepting:
-		return "accepted, Messenger is still to be told"
+		return "accepted, " + service + " is still to be told"
 	}
-	return "declined, Messenger is still to be told"
+	return "declined, " + service + " is still to be told"
 }
 
 func (c *Connector) commandRequests(ce *commands.Event) {
@@ -120,7 +120,7 @@ func decisionText(who candidate, accept, moved, connected bool) string {
 	}
 	later := ""
 	if !connected {
-		later = " There is no connection to Messenger at the moment; it will be told as soon as there is one, and you need not do anything."
+		later = " There is no connection to " + service + " at the moment; it will be told as soon as there is one, and you need not do anything."
 	}
 	if accept {
 		return name + " is now your contact, and your chat is ready." + later

@@ -45,7 +45,7 @@ func who(ce *commands.Event, all []candidate, text, kind string) (candidate, err
 		text = string(ce.Portal.ID)
 	}
 	if text == "" {
-		return candidate{}, told("Please say whom you mean: a Messenger address, an e-mail address, or a name that only one person has, for example `%s someone@example.com`.", ce.Command)
+		return candidate{}, told("Please say whom you mean: a "+service+" address, an e-mail address, or a name that only one person has, for example `%s someone@example.com`.", ce.Command)
 	}
 	var found, similar []candidate
 	for _, c := range all {

@@ -141,7 +141,7 @@ func (in *inbound) done(ctx context.Context, row database.Incoming, what incomin
 
 // setAside takes a message out of its chat's way that the homeserver refuses, and says so where it can.
 func (in *inbound) setAside(ctx context.Context, row database.Incoming, reason error) error {
-	in.cl.log.Error().Err(reason).Int64("row", row.Seq).Str("kind", row.Kind).Msg("A message from Messenger was set aside")
+	in.cl.log.Error().Err(reason).Int64("row", row.Seq).Str("kind", row.Kind).Msg("A message from " + service + " was set aside")
 	if err := in.cl.c.db.MessengerInbox.SetAside(ctx, row.Seq, reason.Error()); err != nil {
 		return err
 	}

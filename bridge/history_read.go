@@ -243,7 +243,7 @@ func (h *history) missing(known *recollection, tail []archive.Entry, verdict ali
 }
 
 // noticeGap stands where messages may be missing.
-const noticeGap = "Some messages of this chat may be missing here: while the bridge was not connected more was said than Messenger gives out afterwards. Other Messenger programs may still show them."
+const noticeGap = "Some messages of this chat may be missing here: while the bridge was not connected more was said than " + service + " gives out afterwards. Other " + service + " programs may still show them."
 
 // gapPlace is where the archive's first message is or will be.
 func gapPlace(known *recollection, verdict align.Result) string {

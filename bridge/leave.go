@@ -16,7 +16,7 @@ import (
 	"matrix-messenger/matrixside/stablesend"
 )
 
-const noticeChatLeft = "You have logged out of Messenger, so this chat is not connected any more. Its messages stay yours; leave the room when you do not need it."
+const noticeChatLeft = "You have logged out of " + service + ", so this chat is not connected any more. Its messages stay yours; leave the room when you do not need it."
 
 // loginGoneWithin is how long the framework may take to remove a login after it has told us.
 const loginGoneWithin = time.Minute

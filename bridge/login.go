@@ -223,9 +223,9 @@ func signInText(p *xmppside.Problem) string {
 	case xmppside.CodeTokenRefused, xmppside.CodeTokenMissing:
 		return "The service does not accept this sign-in. The access token may be wrong, expired or meant for something else: please get a new one and start again with the login command."
 	case xmppside.CodeUnreachable, xmppside.CodeLost, xmppside.CodeBusy, xmppside.CodeTLS:
-		return "The Messenger service cannot be reached at the moment. Please try again in a few minutes, and tell your administrator if it stays so."
+		return "The " + service + " service cannot be reached at the moment. Please try again in a few minutes, and tell your administrator if it stays so."
 	case xmppside.CodeRedirects:
-		return "The Messenger service sent the bridge to a host that cannot be reached. Please try again in a few minutes."
+		return "The " + service + " service sent the bridge to a host that cannot be reached. Please try again in a few minutes."
 	}
 	return p.Text
 }

@@ -33,7 +33,7 @@ func NewMain() *Main {
 	c := &Connector{metrics: newMetrics()}
 	m := &Main{Connector: c, BridgeMain: &mxmain.BridgeMain{
 		Name:        "matrix-messenger",
-		Description: "A bridge that gives Matrix users their own session on the Messenger XMPP service.",
+		Description: "A bridge that gives Matrix users their own session on the " + service + " XMPP service.",
 		URL:         networkName.NetworkURL,
 		Version:     Version,
 		Connector:   c,

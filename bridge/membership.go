@@ -43,5 +43,5 @@ func (cl *Client) HandleMatrixAcceptMessageRequest(ctx context.Context, msg *bri
 
 // HandleMatrixRoomName implements bridgev2.RoomNameHandlingNetworkAPI: names of contacts cannot be changed at the service (messenger-protocol.md 6.2).
 func (cl *Client) HandleMatrixRoomName(context.Context, *bridgev2.MatrixRoomName) (bool, error) {
-	return false, refusal(event.MessageStatusUnsupported, "the name in Messenger stays as it is. "+textNoRosterChange, nil)
+	return false, refusal(event.MessageStatusUnsupported, "the name in "+service+" stays as it is. "+textNoRosterChange, nil)
 }

@@ -27,7 +27,7 @@ func (c *Connector) refuseCall(ctx context.Context, evt *event.Event, portal *br
 
 func (c *Connector) refuseLiveLocation(ctx context.Context, evt *event.Event, portal *bridgev2.Portal) {
 	if isLive, _ := evt.Content.Raw["live"].(bool); isLive && c.owner(portal) != nil {
-		c.refuse(ctx, evt, "Messenger cannot follow a live location. Please send where you are as a single location.")
+		c.refuse(ctx, evt, service+" cannot follow a live location. Please send where you are as a single location.")
 	}
 }
 

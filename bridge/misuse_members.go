@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	noticeContactRemoved = "%s was removed from this room, but is still your contact in Messenger: the next message brings them back, and what you write here still arrives. " +
+	noticeContactRemoved = "%s was removed from this room, but is still your contact in " + service + ": the next message brings them back, and what you write here still arrives. " +
 		"To be rid of the room, leave it or use the command `delete-chat`. "
-	noticeContactBanned = "%s was banned from this room, so it cannot show what they write, and is no longer connected to Messenger. " +
+	noticeContactBanned = "%s was banned from this room, so it cannot show what they write, and is no longer connected to " + service + ". " +
 		"They are still your contact: the next message, or the command `start-chat %s`, makes a new room. "
-	noticeContactInvited = "%s was not added: a Messenger chat has two persons. Use the command `start-chat %s` for a chat of your own with them."
-	noticeRoomLetGo      = "You removed the bridge's bot from your room with %s, so that room is no longer connected to Messenger. " +
+	noticeContactInvited = "%s was not added: a " + service + " chat has two persons. Use the command `start-chat %s` for a chat of your own with them."
+	noticeRoomLetGo      = "You removed the bridge's bot from your room with %s, so that room is no longer connected to " + service + ". " +
 		"The next message, or `start-chat %s`, makes a new one."
 	noticeUpgradeFailed = "This room was replaced by another one that I cannot get into, so the chat stays here. To move it, invite me to the new room and upgrade again."
-	reasonNoGroups      = "Messenger chats have two persons: invite contacts to direct chats only."
+	reasonNoGroups      = service + " chats have two persons: invite contacts to direct chats only."
 )
 
 // memberMisuse looks at joins and leaves that the framework makes nothing of.

@@ -4,7 +4,7 @@ import "maunium.net/go/mautrix/bridgev2"
 
 // networkName is what the framework calls the network, and what its example configuration is made of.
 var networkName = bridgev2.BridgeName{
-	DisplayName:          "Messenger",
+	DisplayName:          service,
 	NetworkURL:           "https://" + homeDomain,
 	NetworkID:            "messenger",
 	BeeperBridgeType:     "matrix-messenger",

@@ -17,11 +17,11 @@ import (
 
 // Sentences that are stored with the messages they concern. The framework puts "Your message was not bridged: " before them.
 const (
-	noticeLoggedOut = "you logged out of Messenger before it could be sent. Sign in again and send it once more if it still matters."
+	noticeLoggedOut = "you logged out of " + service + " before it could be sent. Sign in again and send it once more if it still matters."
 	noticeExpired   = "it could not be sent for too long and was given up. Send it again if it still matters."
-	noticeUncertain = "the connection broke while it was being sent, and Messenger does not tell whether it arrived. Please ask, or send it again."
-	noticeMalformed = "Messenger ended the connection over it, so it is not sent again. Please write it differently."
-	noticeWaiting   = "Your message has not reached Messenger yet, because there is no connection at the moment. It will be sent as soon as there is one; you need not do anything. Use the command `status` to see why."
+	noticeUncertain = "the connection broke while it was being sent, and " + service + " does not tell whether it arrived. Please ask, or send it again."
+	noticeMalformed = service + " ended the connection over it, so it is not sent again. Please write it differently."
+	noticeWaiting   = "Your message has not reached " + service + " yet, because there is no connection at the moment. It will be sent as soon as there is one; you need not do anything. Use the command `status` to see why."
 )
 
 // notDelivered counts messages that were settled as not delivered, and has their senders told.

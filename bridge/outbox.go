@@ -347,15 +347,15 @@ func (o *outbox) abandon(ctx context.Context, sentence string) {
 func refusedText(err stanza.Error) string {
 	switch err.Condition {
 	case stanza.Forbidden, stanza.NotAuthorized, stanza.SubscriptionRequired, stanza.RegistrationRequired:
-		return "this person is not among your Messenger contacts. Invite them with the command `start-chat`, and write again when they have accepted."
+		return "this person is not among your " + service + " contacts. Invite them with the command `start-chat`, and write again when they have accepted."
 	case stanza.ItemNotFound, stanza.JIDMalformed, stanza.Gone, stanza.RemoteServerNotFound:
-		return "Messenger does not know this person any more."
+		return service + " does not know this person any more."
 	case stanza.ServiceUnavailable, stanza.RecipientUnavailable:
-		return "Messenger could not deliver it to this person. Please try again later."
+		return service + " could not deliver it to this person. Please try again later."
 	case stanza.NotAcceptable, stanza.PolicyViolation, stanza.NotAllowed, stanza.BadRequest, stanza.FeatureNotImplemented:
-		return "Messenger does not accept this message. Please write it differently."
+		return service + " does not accept this message. Please write it differently."
 	}
-	text := "Messenger refused it"
+	text := service + " refused it"
 	for _, t := range err.Text {
 		if t = strings.TrimSpace(t); t != "" {
 			return text + " and said: “" + clip(t, 200) + "”. Please try again later."

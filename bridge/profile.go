@@ -8,6 +8,10 @@ import (
 	"matrix-messenger/xmppside/messenger"
 )
 
+// service is what texts call the service. It is fixed with the program, as the framework asks for it before there is a
+// configuration.
+const service = messenger.Name
+
 // homeDomain is the domain of the service itself; others speak its protocol too.
 const homeDomain = messenger.Domain
 
@@ -36,8 +40,8 @@ func NewService(cfg *config.Config, opts xmppside.ServiceOptions) (*xmppside.Ser
 	}
 	opts.ConnectsPerSecond = float64(cfg.ConnectsPerSecond)
 	opts.Keys = settingKeys
-	service, err := xmppside.NewService(profile, opts)
-	return service, keyError(err)
+	made, err := xmppside.NewService(profile, opts)
+	return made, keyError(err)
 }
 
 // settingKeys are the keys of the configuration by the settings of a service.

@@ -90,10 +90,10 @@ func (p *people) find(ctx context.Context, text string) (found jid.JID, email st
 			"“"+clip(text, 100)+"” is not an address. Please give it like somebody@"+p.cl.c.Config.Domain+", and check it for typing errors.", err)
 	case errors.Is(err, xmppside.ErrBadJID):
 		return jid.JID{}, "", cannotResolve("M_INVALID_PARAM", http.StatusBadRequest,
-			"“"+clip(text, 100)+"” is not a Messenger address. Please check it for typing errors, or use the person's e-mail address.", err)
+			"“"+clip(text, 100)+"” is not a "+service+" address. Please check it for typing errors, or use the person's e-mail address.", err)
 	case err != nil:
 		return jid.JID{}, "", cannotResolve("M_INVALID_PARAM", http.StatusBadRequest,
-			"“"+clip(text, 100)+"” is not an e-mail address that Messenger can look up. Please give the e-mail address of the person's Microsoft account, such as mary@contoso.com, or a Messenger address ending in @"+p.cl.c.Config.Domain+".", err)
+			"“"+clip(text, 100)+"” is not an e-mail address that "+service+" can look up. Please give the e-mail address of the person's Microsoft account, such as mary@contoso.com, or a "+service+" address ending in @"+p.cl.c.Config.Domain+".", err)
 	case address.Email == "":
 		return address.JID, "", nil
 	}
@@ -116,7 +116,7 @@ func (p *people) lookUp(ctx context.Context, email string) (jid.JID, error) {
 	session := p.cl.session()
 	if session == nil {
 		return jid.JID{}, cannotResolve("COM.MATRIX-MESSENGER.NOT_CONNECTED", http.StatusServiceUnavailable,
-			"There is no connection to Messenger at the moment, so the e-mail address cannot be looked up. Please try again when the command `status` says that you are connected.", nil)
+			"There is no connection to "+service+" at the moment, so the e-mail address cannot be looked up. Please try again when the command `status` says that you are connected.", nil)
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
@@ -126,13 +126,13 @@ func (p *people) lookUp(ctx context.Context, email string) (jid.JID, error) {
 		return found, nil
 	case errors.Is(err, xmppside.ErrNobody):
 		return jid.JID{}, cannotResolve("M_NOT_FOUND", http.StatusNotFound,
-			"Messenger knows nobody with the e-mail address "+email+". Please check it for typing errors, or ask the person for the address of their Microsoft account.", err)
+			service+" knows nobody with the e-mail address "+email+". Please check it for typing errors, or ask the person for the address of their Microsoft account.", err)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return jid.JID{}, cannotResolve("COM.MATRIX-MESSENGER.TIMEOUT", http.StatusGatewayTimeout,
-			"Messenger did not answer the search for "+email+" in time. Please try again in a few minutes.", err)
+			service+" did not answer the search for "+email+" in time. Please try again in a few minutes.", err)
 	}
 	return jid.JID{}, cannotResolve("COM.MATRIX-MESSENGER.LOOKUP_FAILED", http.StatusBadGateway,
-		"Messenger could not search for "+email+" just now. Please try again in a few minutes.", err)
+		service+" could not search for "+email+" just now. Please try again in a few minutes.", err)
 }
 
 // resolved answers who somebody is, and asks them if a chat is wanted.

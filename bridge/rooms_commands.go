@@ -30,9 +30,9 @@ func (c *Connector) roomCommands() []commands.CommandHandler {
 			Func: c.commandDiscardSession, Name: "discard-megolm-session", Aliases: []string{"discard-session"}, RequiresAdmin: true,
 			Help: commands.HelpMeta{Section: commands.HelpSectionAdmin, Description: "Use new encryption keys in this room from the next message on."},
 		},
-		refused(commands.HelpSectionChats, "mute", "Messenger cannot mute chats. Please mute the room in your Matrix client.", "unmute"),
-		refused(commands.HelpSectionChats, "create-group", "Messenger chats have two persons, so there are no groups to create. Use `start-chat` for a chat with one contact.", "create"),
-		refused(commands.HelpSectionMisc, "import-image-pack", "Messenger has no stickers that could be fetched."),
+		refused(commands.HelpSectionChats, "mute", service+" cannot mute chats. Please mute the room in your Matrix client.", "unmute"),
+		refused(commands.HelpSectionChats, "create-group", service+" chats have two persons, so there are no groups to create. Use `start-chat` for a chat with one contact.", "create"),
+		refused(commands.HelpSectionMisc, "import-image-pack", service+" has no stickers that could be fetched."),
 	}
 }
 

@@ -73,7 +73,7 @@ func (c *Connector) notSignedIn(ctx context.Context, info *bridgev2.MessageStatu
 	client := c.owner(c.portalOf(ctx, info.RoomID))
 	switch {
 	case client == nil || info.Sender == client.login.UserMXID:
-		return "you are not signed in to Messenger. Sign in with the command `login`, and send it once more."
+		return "you are not signed in to " + service + ". Sign in with the command `login`, and send it once more."
 	case c.br.Config.Relay.Enabled:
 		return fmt.Sprintf("this is a chat of %s with one contact, and you can read it but not write to the contact. They can let you write through their account with the command `set-relay`.", client.login.UserMXID)
 	}

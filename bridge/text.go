@@ -31,7 +31,7 @@ func (cl *Client) contentText(ctx context.Context, portal *bridgev2.Portal, cont
 	case event.MsgText, event.MsgNotice, event.MsgEmote, "":
 		text := convert.HTMLToText(content, cl.textOptions(ctx, portal))
 		if text.Cut {
-			return "", "", refusal(event.MessageStatusUnsupported, "it is too long for Messenger. Please send it in several messages.", nil)
+			return "", "", refusal(event.MessageStatusUnsupported, "it is too long for "+service+". Please send it in several messages.", nil)
 		}
 		return text.Body, database.KindText, nil
 	case event.MsgLocation:
@@ -40,7 +40,7 @@ func (cl *Client) contentText(ctx context.Context, portal *bridgev2.Portal, cont
 		text, err := cl.mediaText(ctx, portal, content)
 		return text, database.KindNote, err
 	}
-	return "", "", refusal(event.MessageStatusUnsupported, "Messenger cannot show this kind of message. Please write it in words.", nil)
+	return "", "", refusal(event.MessageStatusUnsupported, service+" cannot show this kind of message. Please write it in words.", nil)
 }
 
 // textOptions lets mentions be written as names: the room's names for Matrix users, the contact's name for its ghost.
@@ -68,10 +68,10 @@ func (cl *Client) mediaText(ctx context.Context, portal *bridgev2.Portal, conten
 	switch {
 	case errors.Is(err, bridgev2.ErrPublicMediaDatabaseDisabled):
 		return "", refusal(event.MessageStatusUnsupported,
-			"Messenger takes text only, and this bridge can make links to files from unencrypted rooms only. Your administrator can change that (public_media.use_database in the bridge's configuration).", err)
+			service+" takes text only, and this bridge can make links to files from unencrypted rooms only. Your administrator can change that (public_media.use_database in the bridge's configuration).", err)
 	case errors.Is(err, bridgev2.ErrPublicMediaDisabled), err == nil && link == "":
 		return "", refusal(event.MessageStatusUnsupported,
-			"Messenger takes text only, and this bridge has no public address from which your contact could fetch the file. Your administrator can switch that on (public_media and appservice.public_address in the bridge's configuration).", err)
+			service+" takes text only, and this bridge has no public address from which your contact could fetch the file. Your administrator can switch that on (public_media and appservice.public_address in the bridge's configuration).", err)
 	case err != nil:
 		return "", refusal(event.MessageStatusGenericError, "the bridge could not make a link to the file. Please send it again in a minute.", err)
 	}

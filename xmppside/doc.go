@@ -4,7 +4,7 @@
 //
 // Who owns what:
 //
-//   - a Profile says what one service is (names, addresses, limits, how one signs in). Everything that is true of
+//   - a Profile says what one service is (names, addresses, limits, how one signs in, how people are found). Everything that is true of
 //     Microsoft's Messenger only is made by the package messenger;
 //   - a Service is shared by all accounts: name lookup, trust, the limit on connection attempts;
 //   - an Account owns the life of one person's session: its state, its back-off, its presence. Exactly one goroutine,

@@ -2,19 +2,29 @@ package lint
 
 import (
 	"fmt"
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 )
 
-// place is a rule about what may stand in one file only, so that it is found and changed in one place.
+// place is a rule about a package that may be imported by one file only.
 type place struct {
 	imported string // import path
 	file     string // the only file, tests excepted, that may import it
 	why      string
+}
+
+// word is a rule about what may not stand in the string constants of a folder.
+type word struct {
+	text   *regexp.Regexp
+	folder string   // with what is below it
+	except []string // folders below it
+	why    string
 }
 
 // places are the rules of CheckPlaces.
@@ -23,7 +33,14 @@ var places = []place{
 	{imported: Module + "/xmppside/jidlookup", file: "xmppside/messenger/directory.go", why: "only Messenger has this search"},
 }
 
-// CheckPlaces returns a sentence for every Go file below tree, tests excepted, that holds what belongs into another file
+// words are the rules of CheckPlaces.
+var words = []word{
+	{text: regexp.MustCompile("Messenger"), folder: "bridge", why: "texts take the service's name from bridge/profile.go"},
+	{text: regexp.MustCompile("Messenger"), folder: "xmppside", except: []string{"xmppside/messenger", "xmppside/jidlookup"}, why: "texts take the service's name from the profile"},
+	{text: regexp.MustCompile(`network\.[a-z]`), folder: "xmppside", why: "how the operator's file spells a setting is the caller's to say"},
+}
+
+// CheckPlaces returns a sentence for everything in a Go file below tree, tests excepted, that belongs into another file
 // alone.
 func CheckPlaces(tree fs.FS) ([]string, error) {
 	var found []string
@@ -49,12 +66,15 @@ func misplaced(tree fs.FS, name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ImportsOnly)
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, name, source, parser.SkipObjectResolution)
 	if err != nil {
 		return nil, err
 	}
+	imports := make(map[*ast.BasicLit]bool)
 	var found []string
 	for _, spec := range file.Imports {
+		imports[spec.Path] = true
 		imported, err := strconv.Unquote(spec.Path.Value)
 		if err != nil {
 			return nil, err
@@ -65,5 +85,17 @@ func misplaced(tree fs.FS, name string) ([]string, error) {
 			}
 		}
 	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		constant, ok := n.(*ast.BasicLit)
+		if !ok || constant.Kind != token.STRING || imports[constant] {
+			return true
+		}
+		for _, w := range words {
+			if within(name, w.folder) && !withinAny(name, w.except) && w.text.MatchString(constant.Value) {
+				found = append(found, fmt.Sprintf("%s says %s: %s", set.Position(constant.Pos()), constant.Value, w.why))
+			}
+		}
+		return true
+	})
 	return found, nil
 }

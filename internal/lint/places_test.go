@@ -31,6 +31,11 @@ func TestTheRulesOfPlacesSeeAViolation(t *testing.T) {
 		{"the profile in the XMPP side", "xmppside/run.go", imports, "xmppside/run.go imports"},
 		{"the profile in a test", "xmppside/run_test.go", imports, ""},
 		{"the search in the bridge", "bridge/resolve.go", file(`import "` + Module + `/xmppside/jidlookup"`), "bridge/resolve.go imports"},
+		{"the service's name in a sentence", "bridge/text.go", file("var a = \"to Messenger\""), "bridge/text.go:2:9 says"},
+		{"the service's name in a comment", "bridge/text.go", file("// Messenger"), ""},
+		{"the service's name in a test", "bridge/text_test.go", file("var a = \"to Messenger\""), ""},
+		{"the service's name in its profile", "xmppside/messenger/profile.go", file("var a = \"Messenger\""), ""},
+		{"a key of the bridge's file", "xmppside/messenger/profile.go", file("var a = `set network.domain`"), "profile.go:2:9 says"},
 		{"another package below the XMPP side", "bridge/chat.go", file(`import "` + Module + `/xmppside/nick"`), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
