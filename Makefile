@@ -53,7 +53,7 @@ e2e: $(TOOLS)/testreport ## tests against real peers
 	@go test -C e2e -json -race -tags $(TAGS) -timeout $(TEST_TIMEOUT) ./... | $(TOOLS)/testreport
 
 .PHONY: lint
-lint: format vet staticcheck tidy ## format, go vet, staticcheck, tidy go.mod files
+lint: format vet staticcheck deadcode tidy ## format, go vet, staticcheck, dead code, tidy go.mod files
 
 .PHONY: format
 format: $(TOOLS)/gofumpt
@@ -72,6 +72,19 @@ vet:
 .PHONY: staticcheck
 staticcheck: $(TOOLS)/staticcheck
 	@for module in $(MODULES); do echo "== staticcheck $$module"; (cd $$module && $(TOOLS)/staticcheck -tags $(TAGS) ./...) || exit 1; done
+
+# What the programs reach is asked of the product alone: the rest of the tree is for tests, and what not even a test
+# reaches is dead there, too.
+PRODUCT := (bridge|cmd|database|matrixside|messengerd|oauth|xmppside)
+
+.PHONY: deadcode
+deadcode: $(TOOLS)/deadcode
+	@echo "== deadcode"
+	@list='{{range .Funcs}}{{printf "%s.%s %s:%d\n" $$.Path .Name .Position.File .Position.Line}}{{end}}'; \
+	{ $(TOOLS)/deadcode -tags $(TAGS) -f "$$list" -filter '^matrix-messenger/$(PRODUCT)' ./cmd/... \
+	&& $(TOOLS)/deadcode -test -tags $(TAGS) -f "$$list" -filter '^matrix-messenger/' ./... \
+	&& cd e2e && $(TOOLS)/deadcode -test -tags $(TAGS) -f "$$list" -filter '^matrix-messenger/e2e' ./...; } \
+	| awk -f tools/deadcode.awk tools/deadcode.allow - >&2
 
 .PHONY: tidy
 tidy:
@@ -117,11 +130,11 @@ fuzz: ## every fuzz target for FUZZ_TIME
 clean: ## what the targets above made, the caches too
 	rm -rf $(BIN) $(CACHE) e2e/web/node_modules e2e/web/dist
 
-$(TOOLS)/gofumpt $(TOOLS)/staticcheck: tools/go.mod tools/go.sum
+$(TOOLS)/deadcode $(TOOLS)/gofumpt $(TOOLS)/staticcheck: tools/go.mod tools/go.sum
 	@mkdir -p $(TOOLS)
 	@echo "== building the linters"
 	@go build -C tools -o $(TOOLS)/ tool
-	@touch $(TOOLS)/gofumpt $(TOOLS)/staticcheck
+	@touch $(TOOLS)/deadcode $(TOOLS)/gofumpt $(TOOLS)/staticcheck
 
 $(TOOLS)/testreport: internal/lint/testreport/main.go internal/lint/testreport/report.go
 	@mkdir -p $(TOOLS)

@@ -61,9 +61,6 @@ func (s *Server) file(name string) string { return filepath.Join(s.options.Dir, 
 // URL is the address of the client API.
 func (s *Server) URL() string { return "http://" + s.options.Address }
 
-// Name is the server name.
-func (s *Server) Name() string { return s.options.Name }
-
 // starts is how often a server is started that ends at once: after a kill Dendrite may work off what was left in its queues before all of it is there, and dies of that
 // (v0.15.2, a nil pointer in its federation consumer). Whoever runs it has it restarted, too.
 const starts = 3

@@ -94,15 +94,6 @@ func (s *Server) Register(reg *appservice.Registration) (*Appservice, error) {
 	return as, nil
 }
 
-// RegisterFile installs a registration.yaml.
-func (s *Server) RegisterFile(path string) (*Appservice, error) {
-	reg, err := appservice.LoadRegistration(path)
-	if err != nil {
-		return nil, err
-	}
-	return s.Register(reg)
-}
-
 // Registration makes, installs and returns a registration for a bridge at url, in the bridge's default names: id
 // "messenger", bot "messengerbot", ghosts "messenger_…".
 func (s *Server) Registration(url string) (*appservice.Registration, *Appservice, error) {

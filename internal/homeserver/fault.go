@@ -48,11 +48,6 @@ func (s *Server) FailAfter(match func(Request) bool, status int, body string, ti
 	return s.Inject(&Fault{Match: match, Status: status, Body: body, Times: times, After: true})
 }
 
-// Delay holds matching requests back for d each.
-func (s *Server) Delay(match func(Request) bool, d time.Duration, times int) *Fault {
-	return s.Inject(&Fault{Match: match, Delay: d, Times: times})
-}
-
 // Block holds matching requests until Remove is called.
 func (s *Server) Block(match func(Request) bool) *Fault {
 	return s.Inject(&Fault{Match: match, release: make(chan struct{})})

@@ -187,15 +187,6 @@ func (u *User) SetTyping(roomID id.RoomID, typing bool) error {
 	return err
 }
 
-// Read sends a public read receipt.
-func (u *User) Read(roomID id.RoomID, eventID id.EventID) error {
-	_, err := u.in(roomID, func(r *room) (*Event, *apiError) {
-		u.server.setReceipt(r, u.ID, eventID, "m.read")
-		return nil, nil
-	})
-	return err
-}
-
 // SetPresence sets the person's presence and tells the appservices.
 func (u *User) SetPresence(presence event.Presence, status string) {
 	u.server.mu.Lock()

@@ -124,33 +124,12 @@ func (u *User) WaitInvite(ctx context.Context, match func(RoomView) bool) (RoomV
 	})
 }
 
-// Typing lists who is typing in a room.
-func (s *Server) Typing(roomID id.RoomID) []id.UserID {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var users []id.UserID
-	if r := s.rooms[roomID]; r != nil {
-		for user := range r.typing {
-			users = append(users, user)
-		}
-	}
-	return users
-}
-
 // WaitTyping waits until the user is (or is not) typing in a room.
 func (s *Server) WaitTyping(ctx context.Context, roomID id.RoomID, user id.UserID, typing bool) error {
 	return s.wait(ctx, "a typing notice", func() bool {
 		r := s.rooms[roomID]
 		return r != nil && r.typing[user] == typing
 	})
-}
-
-// Presence is a user's presence as last put; ok is false when there never was one.
-func (s *Server) Presence(user id.UserID) (presence Presence, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	presence, ok = s.presence[user]
-	return presence, ok
 }
 
 // WaitPresence waits until a user's presence matches.

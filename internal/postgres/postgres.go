@@ -86,9 +86,6 @@ func Stop() {
 	}
 }
 
-// BinDir is where the server's programs are, empty when none is installed.
-func BinDir() string { return binDir() }
-
 func running(t testing.TB) *server {
 	t.Helper()
 	shared.mu.Lock()
