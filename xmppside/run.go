@@ -12,26 +12,42 @@ import (
 func (a *Account) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	a.mu.Lock()
-	a.cancel = cancel
-	if a.stopped {
-		cancel()
-	}
-	a.mu.Unlock()
-	leave := a.service.enter(a)
-	defer leave()
+	defer a.join(cancel)()
 	// The frame of this function lies beneath a session that may wait for days, so it is kept small.
-	stay := new(ended)
-	for ctx.Err() == nil {
-		a.tell(ctx, &StateEvent{State: Connecting, Problem: a.problem})
-		*stay = ended{}
+	for stay := new(ended); ctx.Err() == nil; {
+		a.connecting(ctx, stay)
 		a.attempt(ctx, stay)
 		if ctx.Err() != nil {
 			break
 		}
 		a.rest(ctx, stay)
 	}
-	// The Handler learns of the end although the context has ended.
+	a.stoppedNow(ctx)
+}
+
+// join makes the account one of the service's. The function that it returns ends that.
+func (a *Account) join(cancel context.CancelFunc) (leave func()) {
+	a.mu.Lock()
+	a.cancel = cancel
+	if a.stopped {
+		cancel()
+	}
+	a.mu.Unlock()
+	return a.service.enter(a)
+}
+
+// connecting begins an attempt. The event that it makes would be kept in the frame of Run.
+//
+//go:noinline
+func (a *Account) connecting(ctx context.Context, stay *ended) {
+	*stay = ended{}
+	a.tell(ctx, &StateEvent{State: Connecting, Problem: a.problem})
+}
+
+// stoppedNow lets the Handler learn of the end although the context has ended. Its event, too, is kept out of Run.
+//
+//go:noinline
+func (a *Account) stoppedNow(ctx context.Context) {
 	a.tell(context.WithoutCancel(ctx), &StateEvent{State: Stopped})
 }
 

@@ -179,23 +179,30 @@ func (s *Stream) Close() {
 	})
 }
 
-// Run reads until the stream ends, and returns why, never nil. All goroutines of the stream have ended then.
+// Run reads until the stream ends, and returns why, never nil. All goroutines of the stream have ended then. Its frame lies
+// beneath the wait for the next stanza and is kept small.
 func (s *Stream) Run(ctx context.Context, h Handler) *Failure {
-	// What arrives while the stream is being closed counts as delivered at the service, so it is still handled: the
-	// handler's context ends only after the time for closing.
+	handling, release := s.handling(ctx)
+	defer release()
+	s.end(readFailure(s.read(handling, h)))
+	s.written.Wait()
+	s.table.fail()
+	return s.fail.get()
+}
+
+// handling is the context of handlers. What arrives while the stream is being closed counts as delivered at the service, so
+// it is still handled: the context ends only after the time for closing.
+func (s *Stream) handling(ctx context.Context) (handling context.Context, release func()) {
 	handling, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
 		s.Close()
 		late := time.AfterFunc(2*s.opts.CloseTimeout, cancel)
 		context.AfterFunc(handling, func() { late.Stop() })
 	})
-	defer stop()
-	err := s.read(handling, h)
-	s.end(readFailure(err))
-	s.written.Wait()
-	s.table.fail()
-	return s.fail.get()
+	return handling, func() {
+		stop()
+		cancel()
+	}
 }
 
 // end records why the stream ended and takes the connection down. For any goroutine, any number of times.
