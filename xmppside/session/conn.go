@@ -52,7 +52,7 @@ type Conn struct {
 }
 
 func newConn(raw net.Conn, limit int, patience time.Duration) *Conn {
-	c := &Conn{Conn: raw, buf: make([]byte, readBuffer), limit: limit, patience: patience, epoch: time.Now()}
+	c := &Conn{Conn: raw, limit: limit, patience: patience, epoch: time.Now()}
 	if encrypted, ok := raw.(*tls.Conn); ok {
 		c.tls = buffersOf(encrypted)
 		c.gate, _ = encrypted.NetConn().(*gate)
@@ -146,29 +146,40 @@ func (c *Conn) fill() error {
 func (c *Conn) receive() (int, error) {
 	switch {
 	case c.inside:
-		return c.Conn.Read(c.buf)
+		return c.Conn.Read(c.room())
 	case c.gate == nil:
 		c.rest()
-		return c.Conn.Read(c.buf)
+		return c.Conn.Read(c.room())
 	}
 	for {
 		c.gate.shut = true
-		n, err := c.Conn.Read(c.buf)
+		n, err := c.Conn.Read(c.room())
 		c.gate.shut = false
 		if n > 0 || !errors.Is(err, errNothingYet) {
 			return n, err
 		}
 		c.rest()
 		if !c.gate.wait() {
-			return c.Conn.Read(c.buf)
+			return c.Conn.Read(c.room())
 		}
 	}
+}
+
+// room is where to read to. All of what was read before has been taken.
+func (c *Conn) room() []byte {
+	if c.buf == nil {
+		c.buf = make([]byte, readBuffer)
+	}
+	return c.buf
 }
 
 // rest gives back what the next stanza may need and nobody needs until then.
 func (c *Conn) rest() {
 	if cap(c.tap) > idleTap || c.calm {
 		c.tap = nil
+	}
+	if c.calm {
+		c.buf, c.r, c.w = nil, 0, 0
 	}
 	if c.gate != nil && c.calm {
 		c.tls.trim(0, 0)

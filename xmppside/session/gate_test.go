@@ -141,7 +141,7 @@ func TestWhatEndsTheWaitForAStanzaIsToldAsARead(t *testing.T) {
 			asked, held := false, 0
 			near.gate.readable = func(fd uintptr) bool {
 				if !near.gate.shut && !asked { // not the read, but the wait
-					asked, held = true, near.tls.records.Cap()+near.tls.handshake.Cap()+cap(near.tap)
+					asked, held = true, near.tls.records.Cap()+near.tls.handshake.Cap()+cap(near.tap)+cap(near.buf)
 					close(waiting)
 				}
 				return ask(fd)
