@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"time"
 
 	"matrix-messenger/bridge/config"
 	"matrix-messenger/database"
@@ -28,25 +29,34 @@ func (p *people) rosterSettled(ctx context.Context, diff database.RosterDiff) er
 	return nil
 }
 
-// rosterRound does in the background what is due once the roster is known.
+// rosterRound does in the background what is due once the roster is known. Ten thousand accounts may have theirs read at the same time, so nothing is asked for each contact.
 func (p *people) rosterRound() {
 	p.cl.c.spawn(func(ctx context.Context) {
-		contacts, err := p.cl.c.db.Contact.List(ctx, p.cl.id())
+		due, err := p.cl.c.db.Contact.CardsDue(ctx, string(p.cl.c.br.ID), p.cl.id(), time.Now().Add(-cardAge))
 		if err != nil {
-			p.cl.log.Err(err).Msg("The contacts cannot be read")
-			return
+			p.cl.log.Err(err).Msg("It cannot be read which contacts may have a new picture")
 		}
-		var chats []string
-		for _, contact := range contacts {
-			if isContact(contact) {
-				chats = append(chats, contact.JID)
-			}
-		}
-		p.pictures.want(chats...)
+		p.pictures.want(due...)
 		if p.cl.c.Config.Rooms.AtLogin == config.RoomsAll {
-			p.makeRooms(ctx, chats)
+			p.makeAllRooms(ctx)
 		}
 	})
+}
+
+// makeAllRooms gives every contact a room.
+func (p *people) makeAllRooms(ctx context.Context) {
+	contacts, err := p.cl.c.db.Contact.List(ctx, p.cl.id())
+	if err != nil {
+		p.cl.log.Err(err).Msg("The contacts cannot be read")
+		return
+	}
+	var chats []string
+	for _, contact := range contacts {
+		if isContact(contact) {
+			chats = append(chats, contact.JID)
+		}
+	}
+	p.makeRooms(ctx, chats)
 }
 
 // contactChanged is told what a push changed.

@@ -56,6 +56,17 @@ func (s *ContactStore) List(ctx context.Context, loginID string) ([]Contact, err
 	return queryAll(ctx, s.db, scanContact, selectContact+` WHERE login_id=$1 ORDER BY jid`, loginID)
 }
 
+// CardsDue are the contacts on the roster whose vCard was not asked for since then, in the order of their JIDs: those with a
+// ghost of the framework's, which shows what the card says, and those who have no other name.
+func (s *ContactStore) CardsDue(ctx context.Context, bridgeID, loginID string, since time.Time) (jids []string, err error) {
+	return queryAll(ctx, s.db, dbutil.ScanSingleColumn[string], `
+		SELECT jid FROM messenger_contact
+		WHERE login_id=$1 AND in_roster AND vcard_fetched_at<$2
+			AND (name='' OR EXISTS (SELECT 1 FROM ghost WHERE bridge_id=$3 AND id=jid))
+		ORDER BY jid
+	`, loginID, millis(since), bridgeID)
+}
+
 // ByEmail finds the contact that was added with an address.
 func (s *ContactStore) ByEmail(ctx context.Context, loginID, email string) (contact Contact, found bool, err error) {
 	return queryOne(ctx, s.db, scanContact, selectContact+` WHERE login_id=$1 AND email=$2 ORDER BY jid LIMIT 1`, loginID, strings.ToLower(email))
