@@ -122,10 +122,10 @@ func (cl *Client) takeBack(ctx context.Context, mxid string) (taken bool, err er
 			}
 		}
 		taken = true
-		if _, err = cl.c.db.Outbox.Fail(ctx, noticeTakenBack, seqs(waiting)...); err != nil {
+		if _, err = cl.c.db.Outbox.Fail(ctx, noticeTakenBack, database.Seqs(waiting)...); err != nil {
 			return err
 		}
-		return cl.c.db.Outbox.MarkTold(ctx, seqs(waiting)...)
+		return cl.c.db.Outbox.MarkTold(ctx, database.Seqs(waiting)...)
 	})
 	if err != nil {
 		return false, errStorage(err)

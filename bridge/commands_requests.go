@@ -58,7 +58,7 @@ func (c *Connector) commandRequests(ce *commands.Event) {
 		lines = append(lines, heading(client, clients)...)
 		open := 0
 		for _, row := range rows {
-			if decided(row) {
+			if row.Decided() {
 				continue
 			}
 			open++

@@ -33,7 +33,7 @@ func (cl *Client) Handle(ctx context.Context, ev xmppside.Event) error {
 	case xmppside.MessageError:
 		return cl.outbox.refused(ctx, ev)
 	case xmppside.ChatState:
-		cl.typing.received(ctx, ev)
+		cl.typing.received(ev)
 	case xmppside.PresenceUpdate:
 		cl.presence.received(ev)
 	case xmppside.PresenceError:

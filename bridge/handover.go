@@ -3,13 +3,10 @@ package bridge
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/rs/zerolog"
-	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/bridgev2/networkid"
@@ -21,8 +18,8 @@ import (
 	"matrix-messenger/matrixside/stablesend"
 )
 
-// maxRefusals is how often a row is tried that the homeserver refuses for good, or that cannot be converted, before it is set aside. It bounds how long
-// one message can hold up its own chat; it never holds up another one.
+// maxRefusals is how often a row is tried that the homeserver refuses (see passing) before it is set aside. It bounds how
+// long one message can hold up its own chat; it never holds up another one.
 const maxRefusals = 4
 
 // handOver gives one row to its room. It returns nil when the row is done with, whether it is in the room or set aside.
@@ -80,41 +77,11 @@ func (in *inbound) send(ctx context.Context, row database.Incoming, what incomin
 }
 
 // convert makes exactly one part of a message: the framework cannot repeat a message of which it has sent a part.
-func (in *inbound) convert(ctx context.Context, portal *bridgev2.Portal, _ bridgev2.MatrixAPI, what incoming) (*bridgev2.ConvertedMessage, error) {
+func (in *inbound) convert(_ context.Context, _ *bridgev2.Portal, _ bridgev2.MatrixAPI, what incoming) (*bridgev2.ConvertedMessage, error) {
 	return &bridgev2.ConvertedMessage{Parts: []*bridgev2.ConvertedMessagePart{{
 		Type:    event.EventMessage,
-		Content: in.cl.toMatrix(ctx, portal, what.Text),
+		Content: in.cl.toMatrix(what.Text),
 	}}}, nil
-}
-
-// outcome turns the framework's answer into an error. A handler that the framework has put into the background may still fail, so it counts as failed; its repeat is
-// harmless.
-func outcome(res bridgev2.EventHandlingResult) error {
-	switch {
-	case res.Error != nil:
-		return res.Error
-	case !res.Success:
-		return errors.New("the framework did not handle the event")
-	}
-	return nil
-}
-
-// passing tells errors that go away by themselves (no connection, an overloaded homeserver or database) from those that come again with every try.
-func passing(err error) bool {
-	var answer mautrix.HTTPError
-	if !errors.As(err, &answer) {
-		return !errors.Is(err, bridgev2.ErrFailedToGetIntent)
-	}
-	if answer.Response == nil {
-		return true
-	}
-	switch code := answer.Response.StatusCode; {
-	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500:
-		return true
-	case code == http.StatusUnauthorized:
-		return true // the registration is wrong at the moment; the message is not
-	}
-	return false
 }
 
 // done removes a row that is in its room and remembers the message for the matching with the archive, in one transaction.
@@ -127,16 +94,17 @@ func (in *inbound) done(ctx context.Context, row database.Incoming, what incomin
 		}
 		return in.cl.c.db.MessengerInbox.Delete(ctx, row.Seq)
 	})
-	if err == nil {
-		in.end(row)
+	if err != nil {
+		return err
 	}
-	if err == nil && row.Kind != kindNotice {
+	in.end(row)
+	if row.Kind != kindNotice {
 		in.cl.c.metrics.handedOver(row.ReceivedAt)
 	}
-	if err == nil && what.Read {
+	if what.Read {
 		in.cl.markRead(ctx, row)
 	}
-	return err
+	return nil
 }
 
 // setAside takes a message out of its chat's way that the homeserver refuses, and says so where it can.

@@ -26,7 +26,7 @@ type readJob struct {
 const (
 	// readWorkers is how many archives of one login are read at a time.
 	readWorkers = 2
-	// ArchiveReads is how many are read at a time by the whole bridge.
+	// archiveReads is how many are read at a time by the whole bridge.
 	archiveReads = 64
 	// readTimeout bounds the questions about one chat.
 	readTimeout = 10 * time.Second

@@ -123,7 +123,7 @@ func (in *inbound) message(ctx context.Context, ev xmppside.Message) error {
 	if row.From == in.cl.id() {
 		kind = kindOwn
 	}
-	if taken, err := in.cl.people.hold(ctx, row, from.String()); taken || err != nil {
+	if taken, err := in.cl.people.hold(ctx, row); taken || err != nil {
 		return err
 	}
 	if row.Late {

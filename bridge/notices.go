@@ -60,7 +60,7 @@ func (c *Connector) oversee(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if len(expired) > 0 {
-		if _, err = c.db.Outbox.Settle(ctx, database.OutboxExpired, noticeExpired, seqs(expired)...); err != nil {
+		if _, err = c.db.Outbox.Settle(ctx, database.OutboxExpired, noticeExpired, database.Seqs(expired)...); err != nil {
 			return err
 		}
 		c.notDelivered(len(expired), resultExpired)
@@ -70,7 +70,7 @@ func (c *Connector) oversee(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if len(overdue) > 0 {
-		if err = c.db.Outbox.MarkNotified(ctx, seqs(overdue)...); err != nil {
+		if err = c.db.Outbox.MarkNotified(ctx, database.Seqs(overdue)...); err != nil {
 			return err
 		}
 		c.tellWaiting(ctx, overdue)

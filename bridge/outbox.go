@@ -212,7 +212,7 @@ func (o *outbox) confirmPatiently(ctx context.Context, rows []database.OutboxMes
 func (o *outbox) write(ctx context.Context, session *xmppside.Session, rows []database.OutboxMessage) error {
 	stream := o.cl.c.streamID(session.ID())
 	err := o.cl.c.db.Write(ctx, func(ctx context.Context) error {
-		if err := o.cl.c.db.Outbox.MarkWritten(ctx, stream, seqs(rows)...); err != nil {
+		if err := o.cl.c.db.Outbox.MarkWritten(ctx, stream, database.Seqs(rows)...); err != nil {
 			return err
 		}
 		return o.cl.logOutgoing(ctx, rows, stream)
@@ -236,7 +236,7 @@ func (o *outbox) write(ctx context.Context, session *xmppside.Session, rows []da
 // unwrite puts rows back that certainly did not reach the stream.
 func (o *outbox) unwrite(ctx context.Context, rows []database.OutboxMessage) error {
 	return o.cl.c.db.Write(ctx, func(ctx context.Context) error {
-		if err := o.cl.c.db.Outbox.Requeue(ctx, seqs(rows)...); err != nil {
+		if err := o.cl.c.db.Outbox.Requeue(ctx, database.Seqs(rows)...); err != nil {
 			return err
 		}
 		for _, row := range rows {
@@ -252,7 +252,7 @@ func (o *outbox) unwrite(ctx context.Context, rows []database.OutboxMessage) err
 func (o *outbox) confirm(ctx context.Context, rows []database.OutboxMessage) error {
 	var confirmed int64
 	err := o.cl.c.db.Write(ctx, func(ctx context.Context) (err error) {
-		if confirmed, err = o.cl.c.db.Outbox.MarkConfirmed(ctx, seqs(rows)...); err != nil {
+		if confirmed, err = o.cl.c.db.Outbox.MarkConfirmed(ctx, database.Seqs(rows)...); err != nil {
 			return err
 		}
 		for _, row := range rows {
@@ -362,12 +362,4 @@ func refusedText(err stanza.Error) string {
 		}
 	}
 	return text + ". Please try again later."
-}
-
-func seqs(rows []database.OutboxMessage) []int64 {
-	all := make([]int64, len(rows))
-	for i, row := range rows {
-		all[i] = row.Seq
-	}
-	return all
 }

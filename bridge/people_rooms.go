@@ -18,7 +18,7 @@ type roomMaker struct {
 
 // makeRooms makes the rooms of chats that have none, in the background and no faster than limits.rooms_per_minute. Chats with people whose request is undecided are left out:
 // their rooms are invites.
-func (p *people) makeRooms(_ context.Context, chats []string) {
+func (p *people) makeRooms(chats []string) {
 	p.rooms.mu.Lock()
 	defer p.rooms.mu.Unlock()
 	for _, chat := range chats {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
+	"errors"
 	"sync"
 	"time"
 
@@ -195,7 +195,7 @@ func (q *pictures) store(ctx context.Context, chat string, card vcard.Card, phot
 		return nil
 	}
 	if !uploaded {
-		return fmt.Errorf("the picture could not be given to the homeserver")
+		return errors.New("the picture could not be given to the homeserver")
 	}
 	_, _, err = cl.c.db.Contact.Update(ctx, cl.id(), chat, func(c *database.Contact) {
 		c.PhotoHash, c.AvatarMXC = hash, string(mxc)

@@ -235,7 +235,7 @@ func (p *people) settle(ctx context.Context, who string, state database.RequestS
 }
 
 // hold keeps a message of somebody who is not accepted yet. taken is false when the message is to be shown at once.
-func (p *people) hold(ctx context.Context, row incoming, _ string) (taken bool, err error) {
+func (p *people) hold(ctx context.Context, row incoming) (taken bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	waiting, err := p.undecided(ctx)

@@ -56,7 +56,7 @@ func (p *people) makeAllRooms(ctx context.Context) {
 			chats = append(chats, contact.JID)
 		}
 	}
-	p.makeRooms(ctx, chats)
+	p.makeRooms(chats)
 }
 
 // contactChanged is told what a push changed.
@@ -68,7 +68,7 @@ func (p *people) contactChanged(ctx context.Context, before, after database.Cont
 	case is && !was:
 		p.pictures.want(after.JID)
 		if p.cl.c.Config.Rooms.AtLogin == config.RoomsAll {
-			p.makeRooms(ctx, []string{after.JID})
+			p.makeRooms([]string{after.JID})
 		}
 	case was && !is:
 		p.cl.presence.forget(after.JID)

@@ -109,7 +109,7 @@ func (p *people) stepRequest(ctx context.Context, row database.Request) error {
 	case row.State == database.RequestAccepting && session != nil:
 		return p.tellAccepted(ctx, session, row)
 	}
-	if decided(row) && time.Since(row.UpdatedAt) > keepRequests {
+	if row.Decided() && time.Since(row.UpdatedAt) > keepRequests {
 		return p.cl.c.db.Request.Delete(ctx, row.LoginID, row.JID, row.Direction)
 	}
 	return nil
@@ -136,7 +136,7 @@ func (p *people) tellAccepted(ctx context.Context, session *xmppside.Session, ro
 	p.kick() // an answer makes room for another invite
 	p.pictures.want(row.JID)
 	if row.RoomID == "" {
-		p.makeRooms(ctx, []string{row.JID})
+		p.makeRooms([]string{row.JID})
 		return nil
 	}
 	return p.endMessageRequest(ctx, row)
@@ -223,13 +223,4 @@ func (p *people) onState(ev xmppside.StateEvent) {
 	if ev.State == xmppside.Online {
 		p.kick()
 	}
-}
-
-// decided tells that nothing more is to be done about a request.
-func decided(row database.Request) bool {
-	switch row.State {
-	case database.RequestAccepted, database.RequestDeclined, database.RequestWithdrawn:
-		return true
-	}
-	return false
 }

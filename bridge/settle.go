@@ -111,7 +111,7 @@ func (o *outbox) settleUncertain(ctx context.Context, rows []database.OutboxMess
 		o.cl.c.metrics.settledUncertain(outcomeResent, len(rows))
 		return nil
 	}
-	if _, err := o.cl.c.db.Outbox.Fail(ctx, noticeUncertain, seqs(rows)...); err != nil {
+	if _, err := o.cl.c.db.Outbox.Fail(ctx, noticeUncertain, database.Seqs(rows)...); err != nil {
 		return err
 	}
 	o.cl.c.metrics.settledUncertain(outcomeReported, len(rows))

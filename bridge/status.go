@@ -164,7 +164,7 @@ func (c *Connector) reportConfirmed(ctx context.Context, room string) (more bool
 			break
 		}
 	}
-	return len(rows) == tellPage, errors.Join(err, c.db.Outbox.MarkReported(context.WithoutCancel(ctx), seqs(rows[:done])...))
+	return len(rows) == tellPage, errors.Join(err, c.db.Outbox.MarkReported(context.WithoutCancel(ctx), database.Seqs(rows[:done])...))
 }
 
 // isWholeConfirmed tells whether no part of an event was refused.

@@ -167,7 +167,7 @@ func (c *Connector) tellFailed(ctx context.Context, room string) (more bool, err
 		} else if err != nil {
 			c.log.Warn().Err(err).Str("room_id", room).Msg("A room cannot be told that a message was not delivered")
 		}
-		if err = c.db.Outbox.MarkTold(ctx, seqs(group)...); err != nil {
+		if err = c.db.Outbox.MarkTold(ctx, database.Seqs(group)...); err != nil {
 			return false, err
 		}
 	}

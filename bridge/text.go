@@ -116,6 +116,6 @@ func (cl *Client) quoted(ctx context.Context, portal *bridgev2.Portal, target *b
 }
 
 // toMatrix is what a Messenger user's text looks like in a room.
-func (cl *Client) toMatrix(_ context.Context, _ *bridgev2.Portal, text string) *event.MessageEventContent {
+func (cl *Client) toMatrix(text string) *event.MessageEventContent {
 	return convert.TextToMatrix(text, convert.TextOptions{Emoticons: cl.c.Config.Emoticons})
 }

@@ -52,7 +52,7 @@ func (t *typing) heard(from jid.JID, state chatstate.State) {
 }
 
 // received shows a chat state in the contact's room, if there is one. It never makes the reader wait: when the homeserver is slow, states are left out.
-func (t *typing) received(_ context.Context, ev xmppside.ChatState) {
+func (t *typing) received(ev xmppside.ChatState) {
 	t.heard(ev.From, ev.State)
 	chat := bareID(ev.From)
 	if chat == t.cl.id() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
-	"unicode/utf8"
 )
 
 // backoff is the wait before the given attempt (from 1) at something that failed for a passing reason: doubling from half a second to a minute, half of it random so that
@@ -24,15 +23,4 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-timer.C:
 		return true
 	}
-}
-
-// clip shortens a text that a peer sent to at most n bytes, for a log or a notice.
-func clip(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n] + "…"
 }

@@ -70,12 +70,12 @@ func outgoingBenchmark(b *testing.B, db *Database, do func(context.Context, func
 					if len(rows) == 0 {
 						break
 					}
-					if err = do(b.Context(), func(ctx context.Context) error { return db.Outbox.MarkWritten(ctx, "s1", seqsOf(rows)...) }); err != nil {
+					if err = do(b.Context(), func(ctx context.Context) error { return db.Outbox.MarkWritten(ctx, "s1", Seqs(rows)...) }); err != nil {
 						b.Error(err)
 						return
 					}
 					if err = do(b.Context(), func(ctx context.Context) error {
-						_, err := db.Outbox.MarkConfirmed(ctx, seqsOf(rows)...)
+						_, err := db.Outbox.MarkConfirmed(ctx, Seqs(rows)...)
 						return err
 					}); err != nil {
 						b.Error(err)

@@ -217,7 +217,8 @@ func (s *OutboxStore) Overdue(ctx context.Context, before time.Time, limit int) 
 }
 
 // Expired returns open rows that were queued before the given time, oldest first: queued ones certainly did not reach the
-// service, written ones may have. The caller tells the sender, then settles them with [OutboxStore.Settle].
+// service, written ones may have. The caller settles them with
+// [OutboxStore.Settle]; their senders are told from what that stores.
 func (s *OutboxStore) Expired(ctx context.Context, before time.Time, limit int) ([]OutboxMessage, error) {
 	return queryAll(ctx, s.db, scanOutbox, selectOutbox+`
 		WHERE state IN ('queued', 'written') AND queued_at<$1 ORDER BY queued_at, seq LIMIT $2

@@ -127,7 +127,7 @@ func (s *OutboxStore) FailLogin(ctx context.Context, loginID, why string) (rows 
 		if err != nil {
 			return err
 		}
-		_, err = s.Fail(ctx, why, seqsOf(rows)...)
+		_, err = s.Fail(ctx, why, Seqs(rows)...)
 		return err
 	})
 	return rows, err
@@ -159,7 +159,8 @@ func (s *OutboxStore) update(ctx context.Context, seqs []int64, set, where strin
 	return count, err
 }
 
-func seqsOf(rows []OutboxMessage) []int64 {
+// Seqs are the numbers of rows.
+func Seqs(rows []OutboxMessage) []int64 {
 	seqs := make([]int64, len(rows))
 	for i, row := range rows {
 		seqs[i] = row.Seq

@@ -96,7 +96,7 @@ func TestAnEventIsQueuedOnceWhateverBecameOfIt(t *testing.T) {
 		for _, settle := range []func() error{
 			func() error { return nil },
 			func() error { return db.Outbox.MarkWritten(ctx, "s", rows[0].Seq) },
-			func() error { _, err := db.Outbox.MarkConfirmed(ctx, seqsOf(rows)...); return err },
+			func() error { _, err := db.Outbox.MarkConfirmed(ctx, Seqs(rows)...); return err },
 		} {
 			must(t, settle())
 			inserted, err := db.Outbox.Enqueue(ctx, []OutboxMessage{outgoing("mary", "$1", 0, 2), outgoing("mary", "$1", 1, 2)})
@@ -140,7 +140,7 @@ func TestOnlySoManyMessagesOfAChatAreUnconfirmedAndOrderIsKept(t *testing.T) {
 		next, err = db.Outbox.NextQueued(ctx, "me", 10, 2)
 		must(t, err)
 		equalList(t, "one of mary's written", stanzas(next), []string{"$m001.0", "$j0.0", "$j1.0"})
-		must(t, db.Outbox.MarkWritten(ctx, "s1", seqsOf(next)...))
+		must(t, db.Outbox.MarkWritten(ctx, "s1", Seqs(next)...))
 		next, err = db.Outbox.NextQueued(ctx, "me", 10, 2)
 		must(t, err)
 		equal(t, "both chats full", len(next), 0)
@@ -199,16 +199,16 @@ func TestConfirmedEventsAreReportedOnceAndWhole(t *testing.T) {
 		changed, err := db.Outbox.Fail(ctx, "Mary has left.", rows[2].Seq)
 		must(t, err)
 		equal(t, "refused before it was reported", changed, 1)
-		must(t, db.Outbox.MarkReported(ctx, seqsOf(rows)...))
+		must(t, db.Outbox.MarkReported(ctx, Seqs(rows)...))
 		equal(t, "unreported afterwards", len(unreported()), 0)
 		untold, err := db.Outbox.Untold(ctx, "!mary", 10)
 		must(t, err)
 		equalList(t, "what was refused is still to be told", stanzas(untold), []string{"$2.0"})
-		must(t, db.Outbox.MarkTold(ctx, seqsOf(untold)...))
+		must(t, db.Outbox.MarkTold(ctx, Seqs(untold)...))
 
 		late := confirm("$3.0")
 		must(t, db.Outbox.MarkTold(ctx, late.Seq)) // only for what failed
-		must(t, db.Outbox.MarkReported(ctx, seqsOf(unreported())...))
+		must(t, db.Outbox.MarkReported(ctx, Seqs(unreported())...))
 		_, err = db.Outbox.Fail(ctx, "Mary has left.", late.Seq)
 		must(t, err)
 		untold, err = db.Outbox.Untold(ctx, "!mary", 10)
@@ -246,7 +246,7 @@ func TestMessagesThatFailAreReportedOnce(t *testing.T) {
 		expired, err := db.Outbox.Expired(ctx, time.Now().Add(time.Hour), 1)
 		must(t, err)
 		equalList(t, "expired", stanzas(expired), []string{"$2.0"})
-		count, err := db.Outbox.Settle(ctx, OutboxExpired, "It waited for a week.", seqsOf(expired)...)
+		count, err := db.Outbox.Settle(ctx, OutboxExpired, "It waited for a week.", Seqs(expired)...)
 		must(t, err)
 		equal(t, "settled", count, 1)
 		if _, err = db.Outbox.Settle(ctx, OutboxConfirmed, "", 1); err == nil {

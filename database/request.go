@@ -57,7 +57,7 @@ func (s *RequestStore) Open(ctx context.Context, request Request) (stored Reques
 		if err != nil {
 			return err
 		}
-		fresh = !found || before.decided()
+		fresh = !found || before.Decided()
 		stored = before
 		if fresh {
 			stored = request
@@ -79,7 +79,8 @@ func (s *RequestStore) Open(ctx context.Context, request Request) (stored Reques
 	return stored, fresh && err == nil, err
 }
 
-func (r Request) decided() bool {
+// Decided tells that nothing more is to be done about a request.
+func (r Request) Decided() bool {
 	return r.State == RequestAccepted || r.State == RequestDeclined || r.State == RequestWithdrawn
 }
 

@@ -19,7 +19,7 @@ import (
 
 // Account is one Messenger user: roster, archive and stored messages, the
 // sessions, and a Messenger program of its own inside the service (see
-// Account.SendMessage and the other methods in endpoint.go).
+// Account.SendMessage and the other methods in program.go).
 type Account struct {
 	srv    *Server
 	cfg    AccountConfig

@@ -2,6 +2,7 @@ package messengerd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -143,7 +144,7 @@ func (s *Server) resolve(id string) string {
 // only see in the archive). to is an e-mail address, a bare or a full JID.
 func (a *Account) SendMessage(to, body string) error {
 	if !validText(body) {
-		return fmt.Errorf("the text holds characters that XML does not allow")
+		return errors.New("the text holds characters that XML does not allow")
 	}
 	if other := a.srv.byMailOnly(to); other != nil {
 		to = other.jid

@@ -1,6 +1,7 @@
 package messengerd
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -157,15 +158,15 @@ func (s *Switches) Validate() error {
 	case s.RedirectTarget.Chain < 0 || s.RedirectTarget.Chain > maxRedirectHops:
 		return fmt.Errorf("switches.redirect_target.chain: must be 0 to %d", maxRedirectHops)
 	case s.IdleCut < 0:
-		return fmt.Errorf("switches.idle_cut: must not be negative")
+		return errors.New("switches.idle_cut: must not be negative")
 	case s.LongestStanza < 0:
-		return fmt.Errorf("switches.longest_stanza: must not be negative")
+		return errors.New("switches.longest_stanza: must not be negative")
 	case s.TokenLife.Life <= 0:
-		return fmt.Errorf("switches.token_life.life: must be positive")
+		return errors.New("switches.token_life.life: must be positive")
 	case s.Archive.Messages < 0 || s.Archive.Messages > archiveKept:
 		return fmt.Errorf("switches.archive.messages: must be 0 to %d", archiveKept)
 	case s.Faults.Delay < 0 || s.Faults.Delay > time.Minute:
-		return fmt.Errorf("switches.faults.delay: must be 0 to 1m")
+		return errors.New("switches.faults.delay: must be 0 to 1m")
 	case s.Faults.StreamError != "" && !streamConditions[s.Faults.StreamError]:
 		return fmt.Errorf("switches.faults.stream_error: %q is not a stream error condition", s.Faults.StreamError)
 	case s.Faults.MessageError != "" && stanzaErrorType[s.Faults.MessageError] == "":

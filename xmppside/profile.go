@@ -47,9 +47,9 @@ const MaxKeepalive = 65 * time.Second
 // Defaults of a Profile's numbers.
 const (
 	DefaultRedirects  = 5
-	DefaultKeepalive  = 50 * time.Second
-	DefaultMaxStanza  = 16000
-	DefaultMaxInbound = 1 << 20
+	DefaultKeepalive  = session.DefaultKeepalive
+	DefaultMaxStanza  = session.DefaultMaxStanza
+	DefaultMaxInbound = session.DefaultMaxInbound
 )
 
 // minStanza is what every server takes (RFC 6120, 13.12); less would leave no room for a text.

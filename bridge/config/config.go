@@ -4,7 +4,10 @@ package config
 
 import (
 	_ "embed"
+	"errors"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // Example is the section as the program writes it with -e: every key, its default and a sentence about it.
@@ -134,11 +137,16 @@ type Metrics struct {
 // Span is a length of time written as Go writes it: 50s, 5m, 168h.
 type Span time.Duration
 
-// UnmarshalText reads the written form.
-func (s *Span) UnmarshalText(text []byte) error {
-	d, err := time.ParseDuration(string(text))
+var errSpan = errors.New("expected a length of time such as 50s, 5m or 168h")
+
+// UnmarshalYAML reads the written form. Its error is what a person is told.
+func (s *Span) UnmarshalYAML(value *yaml.Node) error {
+	d, err := time.ParseDuration(value.Value)
+	if value.Kind != yaml.ScalarNode || err != nil {
+		return errSpan
+	}
 	*s = Span(d)
-	return err
+	return nil
 }
 
 // MarshalText gives the written form.

@@ -183,6 +183,26 @@ func TestAWrongConfigurationNamesTheKey(t *testing.T) {
 	}
 }
 
+func TestAValueOfTheWrongKindSaysWhatIsExpected(t *testing.T) {
+	for _, c := range []struct{ section, want string }{
+		{"keepalive: 50", `network.keepalive: "50" is not a valid value: expected a length of time such as 50s, 5m or 168h`},
+		{"keepalive: [50s]", "network.keepalive: a list or section is not a valid value: expected a length of time such as 50s, 5m or 168h"},
+		{"presence: {grace: soon}", `network.presence.grace: "soon" is not a valid value: expected a length of time such as 50s, 5m or 168h`},
+		{"redirects: five", `network.redirects: "five" is not a valid value: expected a whole number`},
+		{"redirects: [5]", "network.redirects: a list or section is not a valid value: expected a whole number"},
+		{"emoticons: perhaps", `network.emoticons: "perhaps" is not a valid value: expected true or false`},
+		{"domain: [a, b]", "network.domain: a list or section is not a valid value: expected a text"},
+		{"oauth: {scopes: one}", `network.oauth.scopes: "one" is not a valid value: expected a list such as [a, b]`},
+		{"secret_key: [short]", "network.secret_key: what stands there is not a valid value: expected a text"},
+		{"tls: 5", "network.tls: is a section: its keys belong on lines of their own below it"},
+	} {
+		var cfg Config
+		if err := yaml.Unmarshal([]byte(c.section), &cfg); err == nil || err.Error() != c.want {
+			t.Errorf("%s:\ngot  %v\nwant %s", c.section, err, c.want)
+		}
+	}
+}
+
 func TestAnUnknownKeyIsFoundBeforeTheFileIsRewritten(t *testing.T) {
 	_, unknown, _ := load(t, "domian: x\ntls: {name: [a]}\nlimits: {request: 1, requests: 2}\nnonsense: {deep: {er: 1}}")
 	want := "network.domian network.tls.name network.limits.request network.nonsense"

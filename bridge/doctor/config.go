@@ -36,7 +36,7 @@ func (d *doctor) config() (*setup, bool) {
 	}
 	network, generated, err := networkSection(path)
 	if err != nil {
-		d.fail(check, sentence(err), "Correct the key in "+path+".")
+		d.fail(check, config.Sentence(err), "Correct the key in "+path+".")
 		return nil, false
 	}
 	// The framework ends the program over a file that it cannot read; what could make it do so was looked at above.
@@ -109,10 +109,4 @@ func frameworkProblem(cfg *bridgeconfig.Config) string {
 		return "appservice.username_template has no place for the contact's name ({{.}})."
 	}
 	return ""
-}
-
-// sentence makes an error the reader's: capital first letter, full stop.
-func sentence(err error) string {
-	text := strings.TrimRight(strings.ReplaceAll(err.Error(), "\n", "; "), ". ")
-	return text + "."
 }

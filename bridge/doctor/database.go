@@ -12,6 +12,7 @@ import (
 	"go.mau.fi/util/dbutil"
 
 	"matrix-messenger/bridge"
+	"matrix-messenger/bridge/config"
 	"matrix-messenger/database"
 )
 
@@ -55,7 +56,7 @@ func (d *doctor) owner(ctx context.Context, db *dbutil.Database) {
 	var other *database.NotOwnerError
 	switch {
 	case errors.As(err, &other):
-		d.fail(check, sentence(err), "Correct "+other.Key+", or give this bridge a database of its own.")
+		d.fail(check, config.Sentence(err), "Correct "+other.Key+", or give this bridge a database of its own.")
 	case err != nil:
 		d.fail(check, fmt.Sprintf("The database cannot be read: %v.", err), "Check the database server or file.")
 	default:

@@ -17,6 +17,8 @@ import (
 	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/bridgev2/matrix"
 	"maunium.net/go/mautrix/id"
+
+	"matrix-messenger/bridge/config"
 )
 
 // client talks to the homeserver as the bridge does.
@@ -86,7 +88,7 @@ func (d *doctor) registration(ctx context.Context) {
 	}
 	client, err := d.client()
 	if err != nil {
-		d.fail(check, sentence(err), "")
+		d.fail(check, config.Sentence(err), "")
 		return
 	}
 	who, err := client.Whoami(ctx)

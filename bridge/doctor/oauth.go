@@ -27,7 +27,7 @@ func (d *doctor) oauth(ctx context.Context) {
 	}
 	roots, err := d.setup.network.TLS.Roots()
 	if err != nil {
-		d.fail(check, sentence(err), "Correct network.tls.ca_file.")
+		d.fail(check, config.Sentence(err), "Correct network.tls.ca_file.")
 		return
 	}
 	client := settings.Client(roots).HTTPClient

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"matrix-messenger/bridge"
+	"matrix-messenger/bridge/config"
 	"matrix-messenger/xmppside"
 )
 
@@ -11,7 +12,7 @@ import (
 func (d *doctor) service(ctx context.Context) {
 	service, err := bridge.NewService(d.setup.network, xmppside.ServiceOptions{})
 	if err != nil {
-		d.fail("dns", sentence(err), "Correct the key in the configuration.")
+		d.fail("dns", config.Sentence(err), "Correct the key in the configuration.")
 		for _, check := range []string{"tls", "redirect", "service"} {
 			d.skip(check, "The configuration cannot be used for it.")
 		}

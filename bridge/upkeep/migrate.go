@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/dbutil"
@@ -109,19 +108,10 @@ func sqliteURI(path string) string {
 	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
 }
 
-// groups are the version tables and the newest version that this program has of each.
-func groups(db *bridgedb.Database) map[string]int {
-	return map[string]int{
-		db.VersionTable:                    len(db.UpgradeTable),
-		sqlstatestore.VersionTableName:     len(sqlstatestore.UpgradeTable),
-		sql_store_upgrade.VersionTableName: len(sql_store_upgrade.Table),
-		database.VersionTable:              database.Latest,
-	}
-}
-
 // checkSource makes sure that the old database is a bridge's, of exactly this program's version. encrypted tells whether it has the tables of encryption.
 func checkSource(ctx context.Context, source *dbutil.Database) (encrypted bool, err error) {
-	for table, known := range groups(bridgedb.New("", bridgedb.MetaTypes{}, source)) {
+	for _, group := range bridge.VersionTables(bridgedb.New("", bridgedb.MetaTypes{}, source).Database) {
+		table, known := group.Name, group.Newest
 		exists, err := source.TableExists(ctx, table)
 		if err != nil {
 			return false, fmt.Errorf("the SQLite database cannot be read: %w", err)
@@ -180,14 +170,4 @@ func (s *setup) checkCopy(ctx context.Context, target *dbutil.Database) error {
 		return fmt.Errorf("network.secret_key: %w", err)
 	}
 	return nil
-}
-
-// Sentence is an error for people. One that begins with a key of the configuration keeps the key as it is written.
-func Sentence(err error) string {
-	text := strings.TrimRight(err.Error(), ". ")
-	var key *config.KeyError
-	if errors.As(err, &key) {
-		return text + "."
-	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
 }

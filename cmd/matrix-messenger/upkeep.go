@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"matrix-messenger/bridge/config"
 	"matrix-messenger/bridge/upkeep"
 )
 
@@ -16,20 +18,20 @@ type subcommand struct {
 	usage   string
 	about   string
 	wants   int // arguments behind the flags
-	prepare func(flags *flag.FlagSet, config *string) func(ctx context.Context, args []string) error
+	prepare func(flags *flag.FlagSet, configFile *string) func(ctx context.Context, args []string) error
 }
 
 var subcommands = map[string]subcommand{
 	"migrate-database": {
 		usage: "[-c config.yaml] --from bridge.db",
 		about: "Moves a stopped bridge's SQLite database into the empty PostgreSQL database that the configuration names.",
-		prepare: func(flags *flag.FlagSet, config *string) func(context.Context, []string) error {
+		prepare: func(flags *flag.FlagSet, configFile *string) func(context.Context, []string) error {
 			from := flags.String("from", "", "the SQLite `file` to read; it is not changed")
 			return func(ctx context.Context, _ []string) error {
 				if *from == "" {
 					return errUsage
 				}
-				return upkeep.Migrate(ctx, upkeep.MigrateOptions{Config: *config, From: *from}, os.Stdout)
+				return upkeep.Migrate(ctx, upkeep.MigrateOptions{Config: *configFile, From: *from}, os.Stdout)
 			}
 		},
 	},
@@ -37,21 +39,25 @@ var subcommands = map[string]subcommand{
 		usage: "[-c config.yaml] FILE",
 		about: "Copies the SQLite database to a new file, also while the bridge runs.",
 		wants: 1,
-		prepare: func(_ *flag.FlagSet, config *string) func(context.Context, []string) error {
-			return func(ctx context.Context, args []string) error { return upkeep.Backup(ctx, *config, args[0], os.Stdout) }
+		prepare: func(_ *flag.FlagSet, configFile *string) func(context.Context, []string) error {
+			return func(ctx context.Context, args []string) error {
+				return upkeep.Backup(ctx, *configFile, args[0], os.Stdout)
+			}
 		},
 	},
 	"export": {
 		usage: "[-c config.yaml] @user:server",
 		about: "Prints everything that is stored of a Matrix user as JSON, also while the bridge runs.",
 		wants: 1,
-		prepare: func(_ *flag.FlagSet, config *string) func(context.Context, []string) error {
-			return func(ctx context.Context, args []string) error { return upkeep.Export(ctx, *config, args[0], os.Stdout) }
+		prepare: func(_ *flag.FlagSet, configFile *string) func(context.Context, []string) error {
+			return func(ctx context.Context, args []string) error {
+				return upkeep.Export(ctx, *configFile, args[0], os.Stdout)
+			}
 		},
 	},
 }
 
-var errUsage = fmt.Errorf("the arguments are not complete")
+var errUsage = errors.New("the arguments are not complete")
 
 // runSubcommand returns the exit status: 1 when it failed, 2 when the arguments are wrong.
 func runSubcommand(name string, command subcommand, args []string) int {
@@ -60,9 +66,9 @@ func runSubcommand(name string, command subcommand, args []string) int {
 		_, _ = fmt.Fprintf(flags.Output(), "Usage: matrix-messenger %s %s\n\n%s\n", name, command.usage, command.about)
 		flags.PrintDefaults()
 	}
-	config := flags.String("c", "config.yaml", "the configuration `file`")
-	flags.StringVar(config, "config", "config.yaml", "the configuration `file`")
-	run := command.prepare(flags, config)
+	configFile := flags.String("c", "config.yaml", "the configuration `file`")
+	flags.StringVar(configFile, "config", "config.yaml", "the configuration `file`")
+	run := command.prepare(flags, configFile)
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -73,11 +79,11 @@ func runSubcommand(name string, command subcommand, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx, flags.Args())
-	if err == errUsage {
+	if errors.Is(err, errUsage) {
 		flags.Usage()
 		return 2
 	} else if err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, upkeep.Sentence(err))
+		_, _ = fmt.Fprintln(os.Stderr, config.Sentence(err))
 		return 1
 	}
 	return 0

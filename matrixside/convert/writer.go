@@ -2,7 +2,6 @@ package convert
 
 import (
 	"strings"
-	"unicode/utf8"
 )
 
 // frame is one level of line prefixes: a quote or a list item.
@@ -33,11 +32,8 @@ func (w *writer) emit(text string) {
 	if w.full {
 		return
 	}
-	if room := w.limit - w.out.Len(); len(text) > room {
-		for room > 0 && !utf8.RuneStart(text[room]) {
-			room--
-		}
-		text, w.full = text[:room], true
+	if cut, isCut := clip(text, w.limit-w.out.Len()); isCut {
+		text, w.full = cut, true
 	}
 	w.out.WriteString(text)
 }

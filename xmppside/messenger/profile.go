@@ -17,11 +17,6 @@ const (
 	Name = "Messenger"
 	// port is that of the fallback host (messenger-protocol.md 2.1).
 	port = "5222"
-	// MaxStanza is how long one stanza may be, in bytes: the service reads one TLS record as one document
-	// (messenger-protocol.md 5.5).
-	MaxStanza = 16000
-	// maxInbound is how long a stanza from the service may be: it may hold a photo.
-	maxInbound = 1 << 20
 )
 
 // gatewayNames are what the certificates of Microsoft's gateway were for (messenger-protocol.md 2.2, rule 2).
@@ -59,7 +54,7 @@ func NewProfile(o Options) (xmppside.Profile, error) {
 	}
 	p := xmppside.Profile{
 		Name: Name, Domain: strings.ToLower(o.Domain), Address: o.Address, CertNames: append([]string(nil), names...),
-		Roots: o.Roots, Redirects: xmppside.DefaultRedirects, Keepalive: o.Keepalive, MaxStanza: MaxStanza, MaxInbound: maxInbound,
+		Roots: o.Roots, Redirects: xmppside.DefaultRedirects, Keepalive: o.Keepalive, MaxStanza: xmppside.DefaultMaxStanza, MaxInbound: xmppside.DefaultMaxInbound,
 		Authenticate: OAuth2, Directory: directory{strings.ToLower(o.Domain)},
 	}
 	if o.Redirects != nil {

@@ -13,7 +13,7 @@ import (
 // Cause is what ended a connection attempt or a stream.
 type Cause string
 
-// The causes. Those with a Condition are SASL, Bind and Stream.
+// The causes. Those with a Condition are SASL, Bind and StreamError.
 const (
 	// Lost is the end of the connection, </stream:stream>, or a step that took too long.
 	Lost Cause = "lost"

@@ -105,7 +105,7 @@ func (s *Stream) ping() {
 }
 
 // pong is called by the reader with the answer to a ping.
-func (s *Stream) pong(bool, []byte) error {
+func (s *Stream) pong([]byte) error {
 	s.out.mu.Lock()
 	defer s.out.mu.Unlock()
 	s.out.alive.ping = ""

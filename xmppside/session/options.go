@@ -38,15 +38,26 @@ type Options struct {
 	WriteTimeout time.Duration
 	// CloseTimeout bounds the wait for the other side's closing tag [5 s].
 	CloseTimeout time.Duration
-	// Keepalive is the silence, of either side, after which a ping is sent [50 s]; up to a fifth less, at random.
+	// Keepalive is the silence, of either side, after which a ping is sent [DefaultKeepalive]; up to a fifth less, at random.
 	Keepalive time.Duration
 	// PingTimeout is how long its answer may take [20 s].
 	PingTimeout time.Duration
-	// MaxStanza is the longest stanza that is written [16000 bytes].
+	// MaxStanza is the longest stanza that is written [DefaultMaxStanza].
 	MaxStanza int
-	// MaxInbound is the longest stanza that is read [1 MiB].
+	// MaxInbound is the longest stanza that is read [DefaultMaxInbound].
 	MaxInbound int
 }
+
+// Defaults of Options that a service's profile takes over.
+const (
+	// DefaultKeepalive is shorter than the time after which common gateways forget a connection.
+	DefaultKeepalive = 50 * time.Second
+	// DefaultMaxStanza is what the strictest service takes, in bytes: Messenger's reads one TLS record as one document
+	// (messenger-protocol.md 5.5).
+	DefaultMaxStanza = 16000
+	// DefaultMaxInbound leaves room for a vCard with a photo, in bytes.
+	DefaultMaxInbound = 1 << 20
+)
 
 func (o *Options) defaults() {
 	set := func(d *time.Duration, value time.Duration) {
@@ -58,13 +69,13 @@ func (o *Options) defaults() {
 	set(&o.RequestTimeout, 30*time.Second)
 	set(&o.WriteTimeout, 30*time.Second)
 	set(&o.CloseTimeout, 5*time.Second)
-	set(&o.Keepalive, 50*time.Second)
+	set(&o.Keepalive, DefaultKeepalive)
 	set(&o.PingTimeout, 20*time.Second)
 	if o.MaxStanza <= 0 {
-		o.MaxStanza = 16000
+		o.MaxStanza = DefaultMaxStanza
 	}
 	if o.MaxInbound <= 0 {
-		o.MaxInbound = 1 << 20
+		o.MaxInbound = DefaultMaxInbound
 	}
 }
 
@@ -92,8 +103,7 @@ func (s *Stanza) Attr(name string) string { return attr(s.Start, name) }
 type Handler interface {
 	// HandleStanza takes a message or presence, of whatever type. An error ends the stream.
 	HandleStanza(ctx context.Context, s *Stanza) error
-	// HandleSet takes a roster push or another "set" with an own payload: payload is its first child, which may be decoded
-	// with s. trusted says that the sender may speak for the account. The condition is what the request is answered with,
+	// HandleSet takes a roster push or another "set" with a payload: s is its first child, which may be decoded. trusted says that the sender may speak for the account. The condition is what the request is answered with,
 	// empty for a plain result. An error ends the stream.
 	HandleSet(ctx context.Context, from string, trusted bool, s *Stanza) (condition string, err error)
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"time"
 
 	"matrix-messenger/xmppside/xmltext"
@@ -89,7 +90,7 @@ func (s *Stream) readReply(start xml.StartElement) error {
 		s.in.end()
 		return nil // nobody asked, or somebody else answered
 	}
-	err := r.answered(attr(start, "type") == "error", s.in.conn.Raw())
+	err := r.answered(s.in.conn.Raw())
 	s.in.end()
 	if err != nil {
 		return failure(Refused, err)
@@ -164,7 +165,7 @@ func (s *Stream) reply(ctx context.Context, from, id, condition string) error {
 		b = append(b, condition...)
 		b = append(b, ` xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error></iq>`...)
 	}
-	if err := s.enqueue(context.WithoutCancel(ctx), outgoing{data: b}); err != nil && err != ErrTooLong && err != ErrEnded {
+	if err := s.enqueue(context.WithoutCancel(ctx), outgoing{data: b}); err != nil && !errors.Is(err, ErrTooLong) && !errors.Is(err, ErrEnded) {
 		return err
 	}
 	return nil // a reply that is too long belongs to a request with an id that is: nobody waits for it

@@ -36,7 +36,7 @@ type request struct {
 	to string
 	// answered is called by the reader with the raw answer, which is valid during the call only; an error ends the
 	// stream.
-	answered func(failed bool, raw []byte) error
+	answered func(raw []byte) error
 	ended    func()
 }
 
@@ -125,7 +125,7 @@ func (s *Stream) ask(ctx context.Context, typ, to string, payload []byte, mark *
 	answer := make(chan []byte, 1)
 	id, err := s.table.add(&request{
 		to: to,
-		answered: func(_ bool, raw []byte) error {
+		answered: func(raw []byte) error {
 			answer <- append([]byte(nil), raw...)
 			return nil
 		},
@@ -156,7 +156,7 @@ func (s *Stream) ask(ctx context.Context, typ, to string, payload []byte, mark *
 func (s *Stream) RequestInOrder(ctx context.Context, req iq.Request, into any, done func(error) error) error {
 	id, err := s.table.add(&request{
 		to:       req.To,
-		answered: func(_ bool, raw []byte) error { return done(s.readAnswer(raw, into)) },
+		answered: func(raw []byte) error { return done(s.readAnswer(raw, into)) },
 		ended:    func() {},
 	})
 	if err != nil {

@@ -47,9 +47,9 @@ func isXMLError(err error) bool {
 		strings.HasPrefix(err.Error(), "xml: ")
 }
 
-// header is what the service's stream header says.
+// header is what is used of the service's stream header.
 type header struct {
-	from, id, version string
+	from string
 }
 
 // xmlReader reads one stream after its header, element by element. Raw tokens pass a guard, which forbids what RFC 6120
@@ -132,16 +132,8 @@ func (r *xmlReader) open(raw *xml.Decoder, start xml.StartElement) (header, erro
 	r.renew(raw)
 	var h header
 	for _, a := range start.Attr {
-		if a.Name.Space != "" {
-			continue
-		}
-		switch a.Name.Local {
-		case "from":
+		if a.Name.Space == "" && a.Name.Local == "from" {
 			h.from = a.Value
-		case "id":
-			h.id = a.Value
-		case "version":
-			h.version = a.Value
 		}
 	}
 	return h, nil

@@ -2,62 +2,13 @@ package bridge
 
 import (
 	"context"
-	"fmt"
-	"net/http"
+	"errors"
 	"strings"
 
-	"matrix-messenger/bridge/config"
 	"matrix-messenger/database"
 	"matrix-messenger/oauth"
 	"matrix-messenger/xmppside"
 )
-
-// callbackPath is where the browser is sent to with oauth.redirect_url: callback (design.md section 5).
-const callbackPath = "/_messenger/oauth/callback"
-
-// startOAuth prepares the flow `oauth` when a client ID is configured.
-func (c *Connector) startOAuth() error {
-	if c.Config.OAuth.ClientID == "" {
-		return nil
-	}
-	roots, err := c.Config.TLS.Roots()
-	if err != nil {
-		return err
-	}
-	settings := c.Config.OAuth.Client(roots)
-	if c.Config.OAuth.RedirectURL == config.RedirectCallback {
-		public := strings.TrimRight(c.matrix.GetPublicAddress(), "/")
-		if public == "" {
-			return &config.KeyError{
-				Path:    "network.oauth.redirect_url",
-				Problem: "is callback, but the bridge has no public address for the browser to come back to; set appservice.public_address, or use the service's own desktop address",
-			}
-		}
-		settings.RedirectURL = public + callbackPath
-	}
-	client, err := oauth.NewClient(settings)
-	if err != nil {
-		return fmt.Errorf("network.oauth.%w", err)
-	}
-	if c.Config.OAuth.RedirectURL == config.RedirectCallback {
-		handler := client.Callback(c.log)
-		c.callback.Store(&handler)
-	}
-	c.oauth = client
-	return nil
-}
-
-// serveCallback routes the browser's way back. The framework's router takes no further routes once it serves, and the settings are not checked before that, so the
-// route is there from the beginning and answers as soon as there is somebody to answer.
-func (c *Connector) serveCallback(router *http.ServeMux) {
-	router.HandleFunc("GET "+callbackPath, func(w http.ResponseWriter, r *http.Request) {
-		if handler := c.callback.Load(); handler != nil {
-			(*handler).ServeHTTP(w, r)
-			return
-		}
-		http.NotFound(w, r)
-	})
-}
 
 // storeCredential seals the tokens of a login that has just signed in.
 func (c *Connector) storeCredential(ctx context.Context, login string, tokens oauth.Tokens, who xmppside.SignedIn) error {
@@ -68,8 +19,8 @@ func (c *Connector) storeCredential(ctx context.Context, login string, tokens oa
 	return err
 }
 
-// openAccount reads the credential and makes the account, not yet connected, and what is to be called at its end. A database that does not answer is asked again for a while: it may be starting
-// beside the bridge.
+// openAccount reads the credential and makes the account, not yet connected, and what is to be called at its end. A
+// database that does not answer is asked again for a while: it may be starting beside the bridge.
 func (cl *Client) openAccount(ctx context.Context) (account *xmppside.Account, end func(), err error) {
 	end = func() {}
 	var credential database.Credential
@@ -85,7 +36,7 @@ func (cl *Client) openAccount(ctx context.Context) (account *xmppside.Account, e
 			return nil, nil, err
 		}
 	}
-	config := xmppside.AccountConfig{
+	cfg := xmppside.AccountConfig{
 		Service:  cl.c.service,
 		Resource: credential.Resource,
 		LastHost: credential.LastHost,
@@ -99,13 +50,13 @@ func (cl *Client) openAccount(ctx context.Context) (account *xmppside.Account, e
 		if err != nil {
 			return nil, nil, err
 		}
-		config.Tokens = keeperTokens{keeper}
+		cfg.Tokens = keeperTokens{keeper}
 		end = cl.renewAhead(ctx, keeper)
 	}
-	return xmppside.NewAccount(config), end, nil
+	return xmppside.NewAccount(cfg), end, nil
 }
 
-var errNoCredential = fmt.Errorf("no sign-in is stored for this login")
+var errNoCredential = errors.New("no sign-in is stored for this login")
 
 // keeper keeps the account's tokens fresh. Without OAuth settings there is none, and the stored token is used as it is.
 func (cl *Client) keeper(credential database.Credential) (*oauth.Keeper, error) {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"go.mau.fi/util/dbutil"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 	"maunium.net/go/mautrix/crypto/sql_store_upgrade"
+	"maunium.net/go/mautrix/sqlstatestore"
 
 	"matrix-messenger/bridge/config"
 	"matrix-messenger/database"
@@ -31,26 +33,35 @@ func (m *Main) claimDatabase(ctx context.Context) error {
 	return m.checkVersions(ctx)
 }
 
-// checkVersions refuses a database that a newer program has used, for each group of tables in it. The framework checks its own too, but only after
-// others have been upgraded.
+// VersionTable is the table that holds the version of a group of tables, and the newest version that this program knows.
+type VersionTable struct {
+	Name   string
+	Newest int
+}
+
+// VersionTables lists those of a bridge's database: the framework's, of rooms, of encryption (only there when it was ever
+// used), and our own. The framework has said by then what it knows of its own (bridgev2's database.New does).
+func VersionTables(db *dbutil.Database) []VersionTable {
+	return []VersionTable{
+		{db.VersionTable, len(db.UpgradeTable)},
+		{sqlstatestore.VersionTableName, len(sqlstatestore.UpgradeTable)},
+		{sql_store_upgrade.VersionTableName, len(sql_store_upgrade.Table)},
+		{database.VersionTable, database.Latest},
+	}
+}
+
+// checkVersions refuses a database that a newer program has used, for each group of tables in it. The framework checks
+// its own too, but only after others have been upgraded.
 func (m *Main) checkVersions(ctx context.Context) error {
 	if m.DB.IgnoreUnsupportedDatabase {
 		return nil
 	}
-	for _, group := range []struct {
-		table string
-		known int
-	}{
-		{m.DB.VersionTable, len(m.DB.UpgradeTable)},
-		{m.Matrix.StateStore.VersionTable, len(m.Matrix.StateStore.UpgradeTable)},
-		{sql_store_upgrade.VersionTableName, len(sql_store_upgrade.Table)},
-		{database.VersionTable, database.Latest},
-	} {
-		newer, err := database.NewerThan(ctx, m.DB, group.table, group.known)
+	for _, group := range VersionTables(m.DB) {
+		newer, err := database.NewerThan(ctx, m.DB, group.Name, group.Newest)
 		if err != nil {
 			return fmt.Errorf("database: %w", err)
 		} else if newer {
-			return fmt.Errorf("database: %w (table %s)", database.ErrTooNew, group.table)
+			return fmt.Errorf("database: %w (table %s)", database.ErrTooNew, group.Name)
 		}
 	}
 	return nil
