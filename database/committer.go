@@ -34,8 +34,8 @@ type Committer struct {
 	closed  bool
 	flushes sync.WaitGroup // of bulk writes, which hand in
 
-	commits atomic.Int64
-	writes  atomic.Int64
+	commits atomic.Int64 // how many there were
+	writes  atomic.Int64 // how many they held
 }
 
 // write is one function on its way into a transaction.
@@ -114,11 +114,6 @@ func (c *Committer) Close() {
 	c.mu.Unlock()
 	<-c.done
 	c.flushes.Wait()
-}
-
-// Stats tells how many commits were made for how many writes.
-func (c *Committer) Stats() (commits, writes int64) {
-	return c.commits.Load(), c.writes.Load()
 }
 
 func (c *Committer) run() {

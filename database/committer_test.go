@@ -74,7 +74,7 @@ func TestWritersOfTheSameMomentShareACommit(t *testing.T) {
 		for _, err := range handedIn(t, c, fns...) {
 			must(t, err)
 		}
-		commits, writes := c.Stats()
+		commits, writes := c.commits.Load(), c.writes.Load()
 		equal(t, "commits", commits, 2) // the one that kept it busy, and one for all
 		equal(t, "writes", writes, 101)
 		equal(t, "rows", numbers(t, parent), 100)

@@ -71,11 +71,6 @@ func deriveKey(secret string) (id string, aead cipher.AEAD, err error) {
 	return hex.EncodeToString(name), aead, err
 }
 
-// KeyID is the name of the key that is sealed with. It tells nothing about the key.
-func (s *Sealer) KeyID() string {
-	return s.current
-}
-
 // Seal encrypts plain. purpose and rowID say what it is and whose; opening needs the same ones, so that a sealed value
 // copied to another row or column is refused.
 func (s *Sealer) Seal(purpose, rowID string, plain []byte) string {

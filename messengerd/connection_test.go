@@ -4,10 +4,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"matrix-messenger/internal/testclock"
 	"matrix-messenger/messengerd"
 )
 
@@ -93,27 +93,15 @@ func TestTheStyleOfXMLIsByTheSwitch(t *testing.T) {
 	}
 }
 
-// clock is a time that only tests move.
-type clock struct{ at atomic.Int64 }
-
-func newClock() *clock {
-	c := &clock{}
-	c.at.Store(time.Now().UnixNano())
-	return c
-}
-
-func (c *clock) now() time.Time       { return time.Unix(0, c.at.Load()) }
-func (c *clock) add(by time.Duration) { c.at.Add(int64(by)) }
-
 func TestIdleStreamsAreCutAndWhiteSpaceDoesNotCount(t *testing.T) {
-	cl := newClock()
-	s := start(t, people(), messengerd.WithClock(cl.now))
+	cl := testclock.New(time.Now())
+	s := start(t, people(), messengerd.WithClock(cl.Now))
 	idle := online(t, s, john, "idle")
 	busy := online(t, s, john, "busy")
-	cl.add(100 * time.Second)
+	cl.Advance(100 * time.Second)
 	idle.send("  \n ")
 	busy.sync()
-	cl.add(21 * time.Second)
+	cl.Advance(21 * time.Second)
 	s.Sweep()
 	if got := idle.ended(); got != "" {
 		t.Errorf("the idle stream ended with %s", got)
@@ -122,18 +110,18 @@ func TestIdleStreamsAreCutAndWhiteSpaceDoesNotCount(t *testing.T) {
 	if err := s.SetSwitches(func(sw *messengerd.Switches) { sw.IdleCut = 0 }); err != nil {
 		t.Fatal(err)
 	}
-	cl.add(24 * time.Hour)
+	cl.Advance(24 * time.Hour)
 	s.Sweep()
 	busy.sync()
 }
 
 func TestAnExpiredTokenCutsTheStreamOnlyByTheSwitch(t *testing.T) {
-	cl := newClock()
+	cl := testclock.New(time.Now())
 	cfg := people()
 	cfg.Switches.IdleCut = 0
-	s := start(t, cfg, messengerd.WithClock(cl.now))
+	s := start(t, cfg, messengerd.WithClock(cl.Now))
 	c := online(t, s, john, "r")
-	cl.add(2 * time.Hour)
+	cl.Advance(2 * time.Hour)
 	s.Sweep()
 	c.sync()
 	if err := s.SetSwitches(func(sw *messengerd.Switches) { sw.TokenLife.Stream = "cut" }); err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"matrix-messenger/internal/testclock"
 	"matrix-messenger/messengerd"
 )
 
@@ -215,11 +216,11 @@ func TestTheUsersOwnMessagesFromAnotherClientShowInTheArchiveOnly(t *testing.T) 
 }
 
 func TestTheArchiveGivesTheLatestMessagesOldestFirst(t *testing.T) {
-	cl := newClock()
-	s := start(t, people(), messengerd.WithClock(cl.now))
+	cl := testclock.New(time.Now())
+	s := start(t, people(), messengerd.WithClock(cl.Now))
 	c := online(t, s, john, "r")
 	for i := range 12 {
-		cl.add(11 * time.Second)
+		cl.Advance(11 * time.Second)
 		if i%2 == 0 {
 			c.chat(mary, "m", fmt.Sprint(i))
 			c.sync()
@@ -235,8 +236,8 @@ func TestTheArchiveGivesTheLatestMessagesOldestFirst(t *testing.T) {
 		t.Errorf("chat: %v", chat)
 	}
 	begin, err := time.Parse(time.RFC3339, chat.attr("start"))
-	if err != nil || cl.now().Sub(begin) < 98*time.Second || cl.now().Sub(begin) > 100*time.Second {
-		t.Errorf("start %s, now %v: %v", chat.attr("start"), cl.now(), err)
+	if err != nil || cl.Now().Sub(begin) < 98*time.Second || cl.Now().Sub(begin) > 100*time.Second {
+		t.Errorf("start %s, now %v: %v", chat.attr("start"), cl.Now(), err)
 	}
 	if got := strings.Join(texts(c.retrieve(mary, maxOf(2)).at("chat")), ";"); got != "to 10;from 11" {
 		t.Errorf("max 2: %s", got)
@@ -262,9 +263,9 @@ func TestTheArchiveGivesTheLatestMessagesOldestFirst(t *testing.T) {
 }
 
 func TestTheArchiveIsByItsSwitches(t *testing.T) {
-	cl := newClock()
+	cl := testclock.New(time.Now())
 	cfg := people()
-	s := start(t, cfg, messengerd.WithClock(cl.now))
+	s := start(t, cfg, messengerd.WithClock(cl.Now))
 	c := signIn(t, s, john, "r")
 	set := func(change func(*messengerd.Switches)) {
 		if err := s.SetSwitches(change); err != nil {
@@ -285,8 +286,8 @@ func TestTheArchiveIsByItsSwitches(t *testing.T) {
 		}
 	}
 	for i, pause := range []time.Duration{0, time.Minute, 2 * time.Hour, time.Minute} {
-		cl.add(pause)
-		if err := s.AddHistory(john, mary, fmt.Sprint(i), cl.now()); err != nil {
+		cl.Advance(pause)
+		if err := s.AddHistory(john, mary, fmt.Sprint(i), cl.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"matrix-messenger/internal/testclock"
 	"matrix-messenger/messengerd"
 	"matrix-messenger/messengerd/oauthserver/browsertest"
 )
@@ -72,8 +73,8 @@ func refresh(answer map[string]any) url.Values {
 }
 
 func TestATokenFromTheSignInPagesSignsInToMessenger(t *testing.T) {
-	cl := newClock()
-	s := start(t, withOAuth(nil), messengerd.WithClock(cl.now))
+	cl := testclock.New(time.Now())
+	s := start(t, withOAuth(nil), messengerd.WithClock(cl.Now))
 	status, answer := token(t, s, code(t, s))
 	if status != 200 || answer["expires_in"] != 3600.0 {
 		t.Fatalf("%d %v", status, answer)
@@ -85,7 +86,7 @@ func TestATokenFromTheSignInPagesSignsInToMessenger(t *testing.T) {
 	if !signs(answer) {
 		t.Error("the token is refused")
 	}
-	cl.add(time.Hour + time.Second)
+	cl.Advance(time.Hour + time.Second)
 	if signs(answer) {
 		t.Error("the expired token is taken")
 	}
@@ -156,10 +157,10 @@ func TestIssuedTokensHaveTheShapeAndLifeOfTheSwitches(t *testing.T) {
 		"long":       func(v string) bool { return len(v) > 4000 },
 		"not_base64": func(v string) bool { _, err := base64.StdEncoding.DecodeString(v); return err != nil },
 	} {
-		cl := newClock()
+		cl := testclock.New(time.Now())
 		cfg := people()
 		cfg.Switches.IssuedTokens, cfg.Switches.TokenLife.Life = shape, time.Minute
-		s := start(t, cfg, messengerd.WithClock(cl.now))
+		s := start(t, cfg, messengerd.WithClock(cl.Now))
 		value := s.IssueToken(john)
 		if !ok(value) {
 			t.Errorf("%s: %s", shape, value)
@@ -167,7 +168,7 @@ func TestIssuedTokensHaveTheShapeAndLifeOfTheSwitches(t *testing.T) {
 		if n := toSASL(t, s, s.Addr()).auth(value); n.XMLName.Local != "success" {
 			t.Errorf("%s: refused", shape)
 		}
-		cl.add(61 * time.Second)
+		cl.Advance(61 * time.Second)
 		if n := toSASL(t, s, s.Addr()).auth(value); n.XMLName.Local != "failure" {
 			t.Errorf("%s: taken after its life", shape)
 		}

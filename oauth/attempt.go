@@ -161,12 +161,6 @@ func (a *Attempt) Cancel() {
 	}
 }
 
-// Owner is the user whom Begin was told.
-func (a *Attempt) Owner() string { return a.owner }
-
-// Expires is when the attempt ends if nothing comes.
-func (a *Attempt) Expires() time.Time { return a.expires }
-
 // Wait waits for the callback to bring the tokens. It returns an *Error of class
 // StartAgain when the time is over, and the context's error when that ends first.
 func (a *Attempt) Wait(ctx context.Context) (Tokens, error) {

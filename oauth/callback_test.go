@@ -127,7 +127,7 @@ func TestAnUnknownOrExpiredStateShowsItsPage(t *testing.T) {
 	s.expectPage(resp, page, http.StatusGone, "has expired")
 	resp, page = s.browserGets(s.cfg.RedirectURL + "?error=access_denied&state=foreign")
 	s.expectPage(resp, page, http.StatusGone, "has expired")
-	s.clock.advance(oauth.AttemptLife)
+	s.clock.Advance(oauth.AttemptLife)
 	resp, page = s.browserGets(address)
 	s.expectPage(resp, page, http.StatusGone, "has expired")
 	if got := s.tokenRequests(); len(got) != 0 {
@@ -219,7 +219,7 @@ func TestErrorsOfTheExchangeHaveTheirPages(t *testing.T) {
 func TestAPassingFaultOfTheServiceIsNotSeenByTheUser(t *testing.T) {
 	var faults atomic.Int32
 	s := newScene(t)
-	client, err := oauth.NewClient(s.cfg, oauth.WithClock(s.clock.now), oauth.WithDoneWait(testLimit),
+	client, err := oauth.NewClient(s.cfg, oauth.WithClock(s.clock.Now), oauth.WithDoneWait(testLimit),
 		oauth.WithRetryWait(func(int) time.Duration {
 			faults.Add(1)
 			s.set(oauthserver.Switches{}) // the service has recovered
@@ -268,7 +268,7 @@ func TestALoginThatFailsAfterTheSignInSaysWhy(t *testing.T) {
 
 func TestThePageDoesNotWaitForeverForTheLogin(t *testing.T) {
 	s := newScene(t)
-	client, err := oauth.NewClient(s.cfg, oauth.WithClock(s.clock.now), oauth.WithDoneWait(0))
+	client, err := oauth.NewClient(s.cfg, oauth.WithClock(s.clock.Now), oauth.WithDoneWait(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestALoginGoesOnThoughTheBrowserIsClosed(t *testing.T) {
 	s := newScene(t)
 	asked, answer := make(chan struct{}), make(chan struct{})
 	s.cfg.HTTPClient = &http.Client{Transport: slow{asked, answer}}
-	client, err := oauth.NewClient(s.cfg, oauth.WithClock(s.clock.now), oauth.WithDoneWait(testLimit))
+	client, err := oauth.NewClient(s.cfg, oauth.WithClock(s.clock.Now), oauth.WithDoneWait(testLimit))
 	if err != nil {
 		t.Fatal(err)
 	}

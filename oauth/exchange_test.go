@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"matrix-messenger/internal/testclock"
 	"matrix-messenger/messengerd/oauthserver"
 	"matrix-messenger/messengerd/tokens"
 	"matrix-messenger/oauth"
@@ -49,7 +50,7 @@ func TestASignInByPastingGivesTokens(t *testing.T) {
 	s := newScene(t, pasteWay)
 	got := s.signIn()
 	s.expectToken(got.Access, tokens.Valid)
-	if got.Refresh == "" || !got.Expires.Equal(s.clock.now().Add(time.Hour)) || !slices.Equal(got.Scope, s.cfg.Scopes) {
+	if got.Refresh == "" || !got.Expires.Equal(s.clock.Now().Add(time.Hour)) || !slices.Equal(got.Scope, s.cfg.Scopes) {
 		t.Errorf("got %v", got)
 	}
 }
@@ -98,7 +99,7 @@ func TestExpiresInMayBeNumberStringOrAbsent(t *testing.T) {
 	} {
 		s.set(oauthserver.Switches{ExpiresIn: form, TokenLife: time.Minute})
 		got := s.signIn()
-		if life := got.Expires.Sub(s.clock.now()); life != want {
+		if life := got.Expires.Sub(s.clock.Now()); life != want {
 			t.Errorf("%s: the token lives %v, want %v", form, life, want)
 		}
 	}
@@ -231,7 +232,7 @@ func TestARefreshNeverAsksForMoreThanWasGranted(t *testing.T) {
 	granted := s.signIn()
 	// The administrator asks for more from now on; old logins must go on working.
 	s.cfg.Scopes = append(s.cfg.Scopes, "wl.emails")
-	wider, err := oauth.NewClient(s.cfg, oauth.WithClock(s.clock.now))
+	wider, err := oauth.NewClient(s.cfg, oauth.WithClock(s.clock.Now))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +257,7 @@ func oddService(t *testing.T, handler http.HandlerFunc) *oauth.Client {
 	c, err := oauth.NewClient(oauth.Config{
 		ClientID: clientID, ClientSecret: secret, AuthorizeURL: ts.URL + "/a", TokenURL: ts.URL + "/t",
 		RedirectURL: ts.URL + "/d", Scopes: []string{"wl.messenger"},
-	}, oauth.WithClock(newClock().now))
+	}, oauth.WithClock(testclock.New(time.Now()).Now))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +305,7 @@ func TestOddAnswersAreHandled(t *testing.T) {
 			if oauth.ClassOf(err) != tt.class {
 				t.Fatalf("error is %v, want class %v", err, tt.class)
 			}
-			if tt.class == 0 && (got.Access != "EwA+/w==" || got.Expires.Sub(newClock().now()) != tt.life || !slices.Equal(got.Scope, []string{"wl.messenger"})) {
+			if tt.class == 0 && (got.Access != "EwA+/w==" || got.Expires.Sub(testclock.New(time.Date(2012, 4, 2, 10, 0, 0, 0, time.UTC)).Now()) != tt.life || !slices.Equal(got.Scope, []string{"wl.messenger"})) {
 				t.Errorf("got %v", got)
 			}
 		})

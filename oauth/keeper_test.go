@@ -70,14 +70,14 @@ func TestATokenIsRefreshedWhenLessThanFiveMinutesAreLeft(t *testing.T) {
 	s := newScene(t, pasteWay)
 	first := s.signIn()
 	k, v := s.keep(first)
-	if at := k.RefreshAt(); !at.Equal(s.clock.now().Add(55 * time.Minute)) {
+	if at := k.RefreshAt(); !at.Equal(s.clock.Now().Add(55 * time.Minute)) {
 		t.Errorf("RefreshAt is %v", at)
 	}
-	s.clock.advance(55*time.Minute - time.Second)
+	s.clock.Advance(55*time.Minute - time.Second)
 	if s.token(k, "") != first.Access {
 		t.Error("refreshed too early")
 	}
-	s.clock.advance(time.Second)
+	s.clock.Advance(time.Second)
 	second := s.token(k, "")
 	if second == first.Access {
 		t.Fatal("not refreshed")
@@ -87,7 +87,7 @@ func TestATokenIsRefreshedWhenLessThanFiveMinutesAreLeft(t *testing.T) {
 	if stored.Access != second || stored.Refresh == first.Refresh || stores != 1 {
 		t.Errorf("%d times stored", stores)
 	}
-	if s.token(k, "") != second || !stored.Expires.Equal(s.clock.now().Add(time.Hour)) {
+	if s.token(k, "") != second || !stored.Expires.Equal(s.clock.Now().Add(time.Hour)) {
 		t.Error("the new token is not kept")
 	}
 	s.say(k)
@@ -132,7 +132,7 @@ func TestManyCallersShareOneRefresh(t *testing.T) {
 	s := newScene(t, pasteWay)
 	first := s.signIn()
 	k, v := s.keep(first)
-	s.clock.advance(2 * time.Hour)
+	s.clock.Advance(2 * time.Hour)
 	var wg sync.WaitGroup
 	got := make([]string, 20)
 	for i := range got {
@@ -164,7 +164,7 @@ func TestTokensOfOneMinuteLastThroughManyExpiries(t *testing.T) {
 		token := s.token(k, "")
 		s.expectToken(token, tokens.Valid)
 		seen[token] = true
-		s.clock.advance(15 * time.Second)
+		s.clock.Advance(15 * time.Second)
 	}
 	// 30 minutes; each token is used for half of its minute and then replaced.
 	_, stores := v.stored()
@@ -178,13 +178,13 @@ func TestATransientFailureKeepsTheTokens(t *testing.T) {
 	first := s.signIn()
 	k, v := s.keep(first)
 	s.set(oauthserver.Switches{TokenAddress: oauthserver.TokenBroken})
-	s.clock.advance(57 * time.Minute)
+	s.clock.Advance(57 * time.Minute)
 	if s.token(k, "") != first.Access {
 		t.Error("a token that is still valid was not given")
 	}
 	_, err := k.Token(s.ctx(), first.Access)
 	s.expectClass(err, oauth.Transient)
-	s.clock.advance(time.Hour)
+	s.clock.Advance(time.Hour)
 	_, err = k.Token(s.ctx(), "")
 	s.expectClass(err, oauth.Transient)
 	if _, stores := v.stored(); stores != 0 {
@@ -224,13 +224,13 @@ func TestATokenWithoutRefreshTokenIsUsedToItsEnd(t *testing.T) {
 	if !k.RefreshAt().IsZero() {
 		t.Error("a refresh is planned without a refresh token")
 	}
-	s.clock.advance(59 * time.Minute)
+	s.clock.Advance(59 * time.Minute)
 	if s.token(k, "") != tok.Access {
 		t.Error("the token was not given")
 	}
 	_, err := k.Token(s.ctx(), tok.Access)
 	s.expectClass(err, oauth.LoginNeeded)
-	s.clock.advance(time.Minute)
+	s.clock.Advance(time.Minute)
 	_, err = k.Token(s.ctx(), "")
 	s.expectClass(err, oauth.LoginNeeded)
 
@@ -273,7 +273,7 @@ func TestARefreshIsFinishedThoughItsCallerGivesUp(t *testing.T) {
 	first := s.signIn()
 	asked, answer := make(chan struct{}), make(chan struct{})
 	s.cfg.HTTPClient = &http.Client{Transport: slow{asked, answer}}
-	client, err := oauth.NewClient(s.cfg, oauth.WithClock(s.clock.now))
+	client, err := oauth.NewClient(s.cfg, oauth.WithClock(s.clock.Now))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"matrix-messenger/internal/testclock"
 	"matrix-messenger/messengerd/oauthserver"
 	"matrix-messenger/messengerd/tokens"
 	"matrix-messenger/oauth"
@@ -64,7 +65,7 @@ func TestEveryWayToPasteACodeIsUnderstood(t *testing.T) {
 }
 
 func TestAnImplicitFlowsAddressGivesItsToken(t *testing.T) {
-	now := newClock()
+	now := testclock.New(time.Date(2012, 4, 2, 10, 0, 0, 0, time.UTC))
 	for name, fragment := range map[string]string{
 		"as documented":    "access_token=EwA%2b%2fw%3d%3d&token_type=bearer&expires_in=3600&scope=wl.messenger",
 		"upper case":       "access_token=EwA%2B%2Fw%3D%3D&token_type=Bearer&expires_in=3600&scope=wl.messenger",
@@ -74,13 +75,13 @@ func TestAnImplicitFlowsAddressGivesItsToken(t *testing.T) {
 	} {
 		for _, before := range []string{desktop + "#", "#", ""} {
 			t.Run(name+" after "+before, func(t *testing.T) {
-				c, a, state := begin(t, oauth.WithClock(now.now))
+				c, a, state := begin(t, oauth.WithClock(now.Now))
 				got, err := c.ParsePasted(a, before+strings.ReplaceAll(fragment, "STATE", state))
 				if err != nil {
 					t.Fatal(err)
 				}
 				if got.Code != "" || got.Tokens.Access != "EwA+/w==" || got.Tokens.Refresh != "" ||
-					got.Tokens.Expires.Sub(now.now()) != time.Hour || !slices.Equal(got.Tokens.Scope, []string{"wl.messenger"}) {
+					got.Tokens.Expires.Sub(now.Now()) != time.Hour || !slices.Equal(got.Tokens.Scope, []string{"wl.messenger"}) {
 					t.Errorf("got %q, %v", got.Tokens.Access, got)
 				}
 				if _, err := c.ParsePasted(a, before+fragment); oauth.ClassOf(err) != oauth.StartAgain {
@@ -153,7 +154,7 @@ func TestTheRealImplicitAddressIsUnderstood(t *testing.T) {
 			}
 			s.say(got)
 			s.expectToken(got.Tokens.Access, tokens.Valid)
-			if !got.Tokens.Expires.Equal(s.clock.now().Add(time.Minute)) {
+			if !got.Tokens.Expires.Equal(s.clock.Now().Add(time.Minute)) {
 				t.Errorf("got %v", got)
 			}
 		})

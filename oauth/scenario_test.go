@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"matrix-messenger/internal/testclock"
 	"matrix-messenger/messengerd/oauthserver"
 	"matrix-messenger/messengerd/oauthserver/browsertest"
 	"matrix-messenger/messengerd/tokens"
@@ -38,26 +39,6 @@ func (people) Authenticate(email, given string) (string, bool) {
 
 func (people) Profile(string) (cid, email, name string) {
 	return "0123456789abcdef", john, "John"
-}
-
-// clock is a clock that stands still until it is advanced.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func newClock() *clock { return &clock{t: time.Date(2012, 4, 2, 10, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
 }
 
 // lockedBuffer is a log that several goroutines write to.
@@ -89,7 +70,7 @@ type scene struct {
 	client    *oauth.Client
 	cfg       oauth.Config
 	bridgeAt  string
-	clock     *clock
+	clock     *testclock.Clock
 	said      lockedBuffer // logs and errors
 
 	mu       sync.Mutex
@@ -106,8 +87,8 @@ func pasteWay(c *oauth.Config) {
 
 func newScene(t *testing.T, settings ...setting) *scene {
 	t.Helper()
-	s := &scene{T: t, clock: newClock(), secrets: map[string]bool{secret: true, password: true}}
-	s.tokens = tokens.New(tokens.Options{Now: s.clock.now})
+	s := &scene{T: t, clock: testclock.New(time.Date(2012, 4, 2, 10, 0, 0, 0, time.UTC)), secrets: map[string]bool{secret: true, password: true}}
+	s.tokens = tokens.New(tokens.Options{Now: s.clock.Now})
 
 	bridge := http.NewServeMux()
 	bridgeServer := httptest.NewServer(bridge)
@@ -116,7 +97,7 @@ func newScene(t *testing.T, settings ...setting) *scene {
 
 	service, err := oauthserver.New(oauthserver.Config{Clients: []oauthserver.Client{
 		{ID: clientID, Secret: secret, Name: "Matrix bridge", Redirects: []string{s.bridgeAt}},
-	}}, people{}, s.tokens, oauthserver.WithClock(s.clock.now))
+	}}, people{}, s.tokens, oauthserver.WithClock(s.clock.Now))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +116,7 @@ func newScene(t *testing.T, settings ...setting) *scene {
 	for _, set := range settings {
 		set(&s.cfg)
 	}
-	s.client, err = oauth.NewClient(s.cfg, oauth.WithClock(s.clock.now), oauth.WithDoneWait(testLimit),
+	s.client, err = oauth.NewClient(s.cfg, oauth.WithClock(s.clock.Now), oauth.WithDoneWait(testLimit),
 		oauth.WithRetryWait(func(int) time.Duration { return 0 }))
 	if err != nil {
 		t.Fatal(err)

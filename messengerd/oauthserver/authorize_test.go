@@ -234,7 +234,7 @@ func TestTheProfile(t *testing.T) {
 	if status, body := me("", full.Access); status != 200 || body["emails"].(map[string]any)["account"] != "john@contoso.com" {
 		t.Errorf("with wl.emails: %d %v", status, body)
 	}
-	s.clock.advance(2 * time.Hour)
+	s.clock.Advance(2 * time.Hour)
 	for token, code := range map[string]string{"": "request_token_missing", "x": "request_token_invalid", full.Access: "request_token_expired"} {
 		status, body := me(token, "")
 		if got := body["error"].(map[string]any)["code"]; status != 401 || got != code {

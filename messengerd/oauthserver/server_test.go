@@ -7,10 +7,10 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"matrix-messenger/internal/testclock"
 	"matrix-messenger/messengerd/oauthserver"
 	"matrix-messenger/messengerd/oauthserver/browsertest"
 	"matrix-messenger/messengerd/tokens"
@@ -26,23 +26,6 @@ func (people) Profile(string) (cid, email, name string) {
 	return "0123456789abcdef", "john@contoso.com", "John"
 }
 
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 const (
 	desktopApp = "000000004C060001"
 	webApp     = "000000004C060002"
@@ -56,18 +39,18 @@ type service struct {
 	url    string
 	server *oauthserver.Server
 	tokens *tokens.Store
-	clock  *clock
+	clock  *testclock.Clock
 }
 
 func start(t *testing.T) *service {
 	t.Helper()
-	c := &clock{t: time.Date(2012, 4, 1, 0, 0, 0, 0, time.UTC)}
-	store := tokens.New(tokens.Options{Now: c.now})
+	c := testclock.New(time.Date(2012, 4, 1, 0, 0, 0, 0, time.UTC))
+	store := tokens.New(tokens.Options{Now: c.Now})
 	server, err := oauthserver.New(oauthserver.Config{Clients: []oauthserver.Client{
 		{ID: desktopApp, Name: "Desktop app"},
 		{ID: webApp, Name: "Web app", Secret: webSecret, Redirects: []string{webTarget, "https://other.example"}},
 		{ID: tiedApp, Forbidden: []string{"token", "refresh_token"}},
-	}}, people{}, store, oauthserver.WithClock(c.now))
+	}}, people{}, store, oauthserver.WithClock(c.Now))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,11 +231,11 @@ func TestACodeWorksOnceAndTheSecondUseRevokesItsTokens(t *testing.T) {
 func TestACodeWorksForTenMinutes(t *testing.T) {
 	s := start(t)
 	early, late := s.code(), s.code()
-	s.clock.advance(10*time.Minute - time.Second)
+	s.clock.Advance(10*time.Minute - time.Second)
 	if a := s.ask(s.codeParams(early)); a.status != 200 {
 		t.Errorf("just before ten minutes: %d %s", a.status, a.body)
 	}
-	s.clock.advance(time.Second)
+	s.clock.Advance(time.Second)
 	s.expectError(s.ask(s.codeParams(late)), 400, "invalid_grant")
 }
 
@@ -306,7 +289,7 @@ func TestSwitchesOfExpiresInAndTokenLife(t *testing.T) {
 		if string(a.Expires) != want {
 			t.Errorf("%s: expires_in is %s, want %s", form, a.Expires, want)
 		}
-		s.clock.advance(time.Minute)
+		s.clock.Advance(time.Minute)
 		s.expectStatus(a.Access, tokens.Expired)
 	}
 }

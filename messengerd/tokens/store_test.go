@@ -8,27 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"matrix-messenger/internal/testclock"
 	"matrix-messenger/messengerd/tokens"
 )
 
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
-func newClock() *clock { return &clock{t: time.Date(2012, 4, 1, 0, 0, 0, 0, time.UTC)} }
+func newClock() *testclock.Clock { return testclock.New(time.Date(2012, 4, 1, 0, 0, 0, 0, time.UTC)) }
 
 func expectStatus(t *testing.T, s *tokens.Store, value, account string, want tokens.Status) {
 	t.Helper()
@@ -40,15 +24,15 @@ func expectStatus(t *testing.T, s *tokens.Store, value, account string, want tok
 
 func TestATokenIsValidUntilItsLifeIsOver(t *testing.T) {
 	c := newClock()
-	s := tokens.New(tokens.Options{Now: c.now})
+	s := tokens.New(tokens.Options{Now: c.Now})
 	tok := s.Issue("john")
-	if want := c.now().Add(time.Hour); !tok.Expires.Equal(want) {
+	if want := c.Now().Add(time.Hour); !tok.Expires.Equal(want) {
 		t.Errorf("a token expires at %v, want %v", tok.Expires, want)
 	}
 	expectStatus(t, s, tok.Value, "john", tokens.Valid)
-	c.advance(time.Hour - time.Second)
+	c.Advance(time.Hour - time.Second)
 	expectStatus(t, s, tok.Value, "john", tokens.Valid)
-	c.advance(time.Second)
+	c.Advance(time.Second)
 	expectStatus(t, s, tok.Value, "john", tokens.Expired)
 	expectStatus(t, s, "never issued", "", tokens.Unknown)
 	expectStatus(t, s, "", "", tokens.Unknown)
@@ -56,18 +40,18 @@ func TestATokenIsValidUntilItsLifeIsOver(t *testing.T) {
 
 func TestLifeCanBeChangedForTheNextTokens(t *testing.T) {
 	c := newClock()
-	s := tokens.New(tokens.Options{Now: c.now, Life: time.Minute})
+	s := tokens.New(tokens.Options{Now: c.Now, Life: time.Minute})
 	first := s.Issue("john")
 	s.SetLife(time.Second)
 	second := s.Issue("john")
-	c.advance(time.Second)
+	c.Advance(time.Second)
 	expectStatus(t, s, first.Value, "john", tokens.Valid)
 	expectStatus(t, s, second.Value, "john", tokens.Expired)
 }
 
 func TestARevokedTokenStaysRevoked(t *testing.T) {
 	c := newClock()
-	s := tokens.New(tokens.Options{Now: c.now})
+	s := tokens.New(tokens.Options{Now: c.Now})
 	john, john2, mary := s.Issue("john"), s.Issue("john"), s.Issue("mary")
 	s.Revoke(john.Value)
 	s.Revoke("unknown")
@@ -76,36 +60,36 @@ func TestARevokedTokenStaysRevoked(t *testing.T) {
 	s.RevokeAccount("john")
 	expectStatus(t, s, john2.Value, "john", tokens.Revoked)
 	expectStatus(t, s, mary.Value, "mary", tokens.Valid)
-	c.advance(2 * time.Hour)
+	c.Advance(2 * time.Hour)
 	expectStatus(t, s, john.Value, "john", tokens.Revoked)
 }
 
 func TestTokensFromTheConfigurationNeverExpire(t *testing.T) {
 	c := newClock()
-	s := tokens.New(tokens.Options{Now: c.now, Max: 3})
+	s := tokens.New(tokens.Options{Now: c.Now, Max: 3})
 	s.Add("fixed", "john", time.Time{})
 	for range 10 {
 		s.Issue("mary")
 	}
-	c.advance(10 * 365 * 24 * time.Hour)
+	c.Advance(10 * 365 * 24 * time.Hour)
 	s.Issue("mary")
 	expectStatus(t, s, "fixed", "john", tokens.Valid)
 	if _, ok := s.ExpiresAt("fixed"); ok {
 		t.Error("a token that never expires has an expiry time")
 	}
-	s.Add("fixed", "mary", c.now().Add(time.Minute))
+	s.Add("fixed", "mary", c.Now().Add(time.Minute))
 	expectStatus(t, s, "fixed", "mary", tokens.Valid)
-	if at, ok := s.ExpiresAt("fixed"); !ok || !at.Equal(c.now().Add(time.Minute)) {
+	if at, ok := s.ExpiresAt("fixed"); !ok || !at.Equal(c.Now().Add(time.Minute)) {
 		t.Errorf("ExpiresAt = %v, %v", at, ok)
 	}
 }
 
 func TestTheStoreIsBounded(t *testing.T) {
 	c := newClock()
-	s := tokens.New(tokens.Options{Now: c.now, Life: time.Minute, Remember: time.Hour, Max: 50})
+	s := tokens.New(tokens.Options{Now: c.Now, Life: time.Minute, Remember: time.Hour, Max: 50})
 	first := s.Issue("john")
 	for range 200 {
-		c.advance(time.Millisecond)
+		c.Advance(time.Millisecond)
 		s.Issue("john")
 	}
 	if n := s.Len(); n != 50 {
@@ -113,9 +97,9 @@ func TestTheStoreIsBounded(t *testing.T) {
 	}
 	expectStatus(t, s, first.Value, "", tokens.Unknown)
 	last := s.Issue("mary")
-	c.advance(30 * time.Minute)
+	c.Advance(30 * time.Minute)
 	expectStatus(t, s, last.Value, "mary", tokens.Expired)
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	s.Issue("john")
 	if n := s.Len(); n != 1 {
 		t.Errorf("%d tokens kept after all others were forgotten, want 1", n)

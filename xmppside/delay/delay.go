@@ -8,14 +8,8 @@ import (
 	"matrix-messenger/xmppside/xmltext"
 )
 
-const (
-	// NS is the namespace of XEP-0203; its element is <delay/>.
-	NS = "urn:xmpp:delay"
-	// NSLegacy is the namespace of XEP-0091; its element is <x/>.
-	NSLegacy = "jabber:x:delay"
-	// MaxReason is how many bytes of the reason are kept.
-	MaxReason = 256
-)
+// MaxReason is how many bytes of the reason are kept.
+const MaxReason = 256
 
 // Delay is one delay stamp. It can be a field of a stanza's struct, under either name:
 //

@@ -91,7 +91,7 @@ func TestSubscriptionStanzas(t *testing.T) {
 		{Subscribed, `<presence type="subscribed" to="i@x.org"><status>hi</status></presence>`},
 		{Unsubscribe, `<presence type="unsubscribe" to="i@x.org"><status>hi</status></presence>`},
 		{Unsubscribed, `<presence type="unsubscribed" to="i@x.org"><status>hi</status></presence>`},
-		{Probe, ``},
+		{"probe", ``},
 		{Error, ``},
 	} {
 		if got := string(AppendSubscription(nil, c.typ, "i@x.org/R", "J & C", "hi")); got != c.want {

@@ -24,7 +24,6 @@ const (
 	Subscribed   Type = "subscribed"
 	Unsubscribe  Type = "unsubscribe"
 	Unsubscribed Type = "unsubscribed"
-	Probe        Type = "probe"
 	Error        Type = "error"
 )
 
