@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"matrix-messenger/internal/testclock"
 	"matrix-messenger/messengerd/oauthserver"
 	"matrix-messenger/messengerd/tokens"
 	"matrix-messenger/oauth"
@@ -257,7 +256,7 @@ func oddService(t *testing.T, handler http.HandlerFunc) *oauth.Client {
 	c, err := oauth.NewClient(oauth.Config{
 		ClientID: clientID, ClientSecret: secret, AuthorizeURL: ts.URL + "/a", TokenURL: ts.URL + "/t",
 		RedirectURL: ts.URL + "/d", Scopes: []string{"wl.messenger"},
-	}, oauth.WithClock(testclock.New(time.Now()).Now))
+	}, oauth.WithClock(newClock().Now))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +304,7 @@ func TestOddAnswersAreHandled(t *testing.T) {
 			if oauth.ClassOf(err) != tt.class {
 				t.Fatalf("error is %v, want class %v", err, tt.class)
 			}
-			if tt.class == 0 && (got.Access != "EwA+/w==" || got.Expires.Sub(testclock.New(time.Date(2012, 4, 2, 10, 0, 0, 0, time.UTC)).Now()) != tt.life || !slices.Equal(got.Scope, []string{"wl.messenger"})) {
+			if tt.class == 0 && (got.Access != "EwA+/w==" || got.Expires.Sub(newClock().Now()) != tt.life || !slices.Equal(got.Scope, []string{"wl.messenger"})) {
 				t.Errorf("got %v", got)
 			}
 		})

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"matrix-messenger/internal/testclock"
 	"matrix-messenger/messengerd/oauthserver"
 	"matrix-messenger/messengerd/tokens"
 	"matrix-messenger/oauth"
@@ -65,7 +64,7 @@ func TestEveryWayToPasteACodeIsUnderstood(t *testing.T) {
 }
 
 func TestAnImplicitFlowsAddressGivesItsToken(t *testing.T) {
-	now := testclock.New(time.Date(2012, 4, 2, 10, 0, 0, 0, time.UTC))
+	now := newClock()
 	for name, fragment := range map[string]string{
 		"as documented":    "access_token=EwA%2b%2fw%3d%3d&token_type=bearer&expires_in=3600&scope=wl.messenger",
 		"upper case":       "access_token=EwA%2B%2Fw%3D%3D&token_type=Bearer&expires_in=3600&scope=wl.messenger",

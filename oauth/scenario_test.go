@@ -59,6 +59,8 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+func newClock() *testclock.Clock { return testclock.New(time.Date(2012, 4, 2, 10, 0, 0, 0, time.UTC)) }
+
 // scene is the stand-in's sign-in server, the bridge's client and callback
 // address, and a record of all secrets that crossed the wire and all that was
 // logged or said.
@@ -87,7 +89,7 @@ func pasteWay(c *oauth.Config) {
 
 func newScene(t *testing.T, settings ...setting) *scene {
 	t.Helper()
-	s := &scene{T: t, clock: testclock.New(time.Date(2012, 4, 2, 10, 0, 0, 0, time.UTC)), secrets: map[string]bool{secret: true, password: true}}
+	s := &scene{T: t, clock: newClock(), secrets: map[string]bool{secret: true, password: true}}
 	s.tokens = tokens.New(tokens.Options{Now: s.clock.Now})
 
 	bridge := http.NewServeMux()
