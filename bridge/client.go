@@ -9,7 +9,6 @@ import (
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/networkid"
-	"maunium.net/go/mautrix/bridgev2/status"
 
 	"matrix-messenger/xmppside"
 )
@@ -39,6 +38,7 @@ type Client struct {
 // running is what exists between Connect and Disconnect.
 type running struct {
 	account *xmppside.Account // nil until the credential is read
+	again   chan struct{}     // of size 1: the credential is to be read now
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when everything has ended
 }
@@ -88,11 +88,16 @@ func (cl *Client) Connect(context.Context) {
 	if cl.running != nil {
 		if cl.running.account != nil {
 			cl.running.account.Reconnect()
+			return
+		}
+		select {
+		case cl.running.again <- struct{}{}:
+		default:
 		}
 		return
 	}
 	ctx, cancel := context.WithCancel(cl.log.WithContext(cl.c.ctx))
-	run := &running{cancel: cancel, done: make(chan struct{})}
+	run := &running{again: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	cl.running = run
 	begun := cl.c.work.Go(func() {
 		defer close(run.done)
@@ -116,22 +121,13 @@ func (cl *Client) run(ctx context.Context, run *running) {
 	}
 }
 
-// begin reads the credential and makes the account, and says what is to be called at its end. Without a credential there is no account.
+// begin reads the credential, makes the account, and says what is to be called at its end. There is no account when ctx ends before that.
 func (cl *Client) begin(ctx context.Context, run *running) (*xmppside.Account, func()) {
-	cl.sendState(status.BridgeState{StateEvent: status.StateConnecting})
-	account, end, err := cl.openAccount(ctx)
+	credential, err := cl.credential(ctx, run)
 	if err != nil {
-		if ctx.Err() == nil {
-			cl.log.Err(err).Msg("The account's sign-in cannot be read")
-			cl.sendState(status.BridgeState{
-				StateEvent: status.StateBadCredentials,
-				Error:      codeNoCredential,
-				Message:    "The stored sign-in of this account cannot be read. Please sign in again with the login command; your rooms stay.",
-				UserAction: status.UserActionRelogin,
-			})
-		}
 		return nil, nil
 	}
+	account, end := cl.openAccount(ctx, credential)
 	cl.mu.Lock()
 	run.account = account
 	cl.mu.Unlock()

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"matrix-messenger/database"
@@ -19,23 +18,9 @@ func (c *Connector) storeCredential(ctx context.Context, login string, tokens oa
 	return err
 }
 
-// openAccount reads the credential and makes the account, not yet connected, and what is to be called at its end. A
-// database that does not answer is asked again for a while: it may be starting beside the bridge.
-func (cl *Client) openAccount(ctx context.Context) (account *xmppside.Account, end func(), err error) {
+// openAccount makes the account of a sign-in, not yet connected, and what is to be called at its end.
+func (cl *Client) openAccount(ctx context.Context, credential database.Credential) (account *xmppside.Account, end func()) {
 	end = func() {}
-	var credential database.Credential
-	for attempt := 1; ; attempt++ {
-		found := false
-		if credential, found, err = cl.c.db.Credential.Get(ctx, cl.id()); err == nil && !found {
-			return nil, nil, errNoCredential
-		}
-		if err == nil {
-			break
-		}
-		if attempt == 5 || !sleep(ctx, backoff(attempt)) {
-			return nil, nil, err
-		}
-	}
 	cfg := xmppside.AccountConfig{
 		Service:  cl.c.service,
 		Resource: credential.Resource,
@@ -46,17 +31,15 @@ func (cl *Client) openAccount(ctx context.Context) (account *xmppside.Account, e
 		Log:      cl.log,
 	}
 	if cl.c.oauth != nil {
-		keeper, err := cl.keeper(credential)
-		if err != nil {
-			return nil, nil, err
+		if keeper, err := cl.keeper(credential); err != nil {
+			cl.log.Err(err).Msg("The account's tokens cannot be renewed, so the stored one is used as it is")
+		} else {
+			cfg.Tokens = keeperTokens{keeper}
+			end = cl.renewAhead(ctx, keeper)
 		}
-		cfg.Tokens = keeperTokens{keeper}
-		end = cl.renewAhead(ctx, keeper)
 	}
-	return xmppside.NewAccount(cfg), end, nil
+	return xmppside.NewAccount(cfg), end
 }
-
-var errNoCredential = errors.New("no sign-in is stored for this login")
 
 // keeper keeps the account's tokens fresh. Without OAuth settings there is none, and the stored token is used as it is.
 func (cl *Client) keeper(credential database.Credential) (*oauth.Keeper, error) {

@@ -8,9 +8,6 @@ import (
 	"matrix-messenger/xmppside"
 )
 
-// codeNoCredential is the error code of a login whose stored sign-in is missing or unreadable. All other codes come from package xmppside.
-const codeNoCredential status.BridgeStateErrorCode = "messenger-login-needed"
-
 // onState turns a change of the account into a bridge state.
 func (cl *Client) onState(ev xmppside.StateEvent) {
 	cl.mu.Lock()
