@@ -30,10 +30,13 @@ func (in *inbound) handOver(ctx context.Context, row database.Incoming, attempt 
 	}
 	if what.Tried || in.wasTried(row) {
 		// An earlier try may have reached the homeserver without us having learned of it.
-		if found, err := in.lookPatiently(ctx, row, what); err != nil {
-			return err
-		} else if found {
+		switch found, err := in.lookPatiently(ctx, row, what); {
+		case found:
 			return in.done(ctx, row, what)
+		case err != nil && (ctx.Err() != nil || passing(err) || attempt+1 < maxRefusals):
+			return err
+		case err != nil: // the homeserver does not show the room and will not: what it says to the message decides
+			in.cl.log.Warn().Err(err).Int64("row", row.Seq).Msg("It cannot be seen whether a message is in its room already")
 		}
 	}
 	in.begin(row)

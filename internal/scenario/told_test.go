@@ -128,3 +128,39 @@ func TestARefusalOfWhatNeverWaitedIsToldAfterTheBridgeWasKilled(t *testing.T) {
 		}
 	}
 }
+
+func TestARoomThatIsSlowToBeToldHoldsUpNoOther(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	for _, name := range []string{"mary", "john"} {
+		s.ServiceSends(name, "hello")
+		s.RoomShows(name, "hello")
+	}
+	if err := s.Service.SetSwitches(failMessages("not-acceptable")); err != nil {
+		t.Fatal(err)
+	}
+	room := s.Room("mary")
+	slow := s.HS.Block(func(r homeserver.Request) bool { return homeserver.Sends("m.room.message")(r) && r.RoomID == room && r.UserID == s.Bot() })
+	toMary := s.UserSends("mary", "can you read this?")
+	within(t, func(ctx context.Context) error { return slow.WaitHits(ctx, 1) })
+	toJohn := s.UserSends("john", "can you?")
+	s.NoticeOn("john", toJohn, "Messenger does not accept this message")
+	slow.Remove()
+	s.NoticeOn("mary", toMary, "Messenger does not accept this message")
+}
+
+func TestARoomThatTheHomeserverDoesNotShowHoldsUpNothingForEver(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.UserTellsBot("help")
+	s.ServiceSends("mary", "hello")
+	s.RoomShows("mary", "hello")
+	room := s.Room("mary")
+	shut := s.HS.Fail(func(r homeserver.Request) bool { return r.RoomID == room && r.Endpoint != "joined_members" }, http.StatusForbidden,
+		`{"errcode":"M_FORBIDDEN","error":"Nobody of yours is in this room"}`, 0)
+	s.ServiceSends("mary", "is anybody there?")
+	s.BotSays("could not be shown")
+	shut.Remove()
+	s.ServiceSends("mary", "and now?")
+	s.RoomShows("mary", "and now?")
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.mau.fi/util/dbutil"
 	"maunium.net/go/mautrix/event"
@@ -102,6 +103,22 @@ func TestATransactionThatComesAgainAddsNothing(t *testing.T) {
 	}
 	w.send("mary", "last")
 	if got := w.net.waitFor(t, 4); !slices.Equal(got, []string{"0", "1", "2", "last"}) {
+		t.Errorf("handled %q", got)
+	}
+}
+
+// TestWhatWasStoredByALostCommitIsHandledWhenTheHomeserverRepeatsIt: the database has the event, but the answer to its commit was lost, so that the homeserver was told to repeat.
+func TestWhatWasStoredByALostCommitIsHandledWhenTheHomeserverRepeatsIt(t *testing.T) {
+	w := newWorld(t, inbox.Config{}, "mary")
+	w.inbox.Ready()
+	body := fmt.Sprintf(`{"type":"m.room.message","event_id":"$lost","room_id":%q,"sender":%q,"origin_server_ts":%d,"content":{"msgtype":"m.text","body":"stored before"}}`,
+		w.rooms["mary"], w.ann.ID, time.Now().UnixMilli())
+	_, err := w.db.MatrixInbox.InsertBatch(t.Context(), []database.MatrixEvent{{EventID: "$lost", RoomID: w.rooms["mary"].String(), Body: []byte(body)}})
+	must(t, err)
+	if status := w.put(`{"events":[` + body + `]}`); status != http.StatusOK {
+		t.Fatalf("answered %d", status)
+	}
+	if got := w.net.waitFor(t, 1); !slices.Equal(got, []string{"stored before"}) {
 		t.Errorf("handled %q", got)
 	}
 }

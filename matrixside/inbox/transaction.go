@@ -131,7 +131,8 @@ func (in *Inbox) accept(ctx context.Context, txnID string, txn transaction) erro
 			return err
 		}
 		in.pending.Add(int64(len(fresh)))
-		in.wakeRooms(fresh)
+		// All rooms of it: events that are known already may have been stored by a commit whose answer was lost, and then nobody works on them.
+		in.wakeRooms(rows)
 	}
 	in.handleEphemeral(txn.Ephemeral)
 	return nil
