@@ -140,7 +140,9 @@ func TestARoomThatIsSlowToBeToldHoldsUpNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	room := s.Room("mary")
-	slow := s.HS.Block(func(r homeserver.Request) bool { return homeserver.Sends("m.room.message")(r) && r.RoomID == room && r.UserID == s.Bot() })
+	slow := s.HS.Block(func(r homeserver.Request) bool {
+		return homeserver.Sends("m.room.message")(r) && r.RoomID == room && r.UserID == s.Bot()
+	})
 	toMary := s.UserSends("mary", "can you read this?")
 	within(t, func(ctx context.Context) error { return slow.WaitHits(ctx, 1) })
 	toJohn := s.UserSends("john", "can you?")

@@ -155,7 +155,7 @@ func (in *Inbox) wakeAll() {
 
 // Pending tells how many events wait for being handled.
 func (in *Inbox) Pending() int {
-	return int(in.pending.Load())
+	return int(max(0, in.pending.Load())) // events of a lost commit are handled without having been counted
 }
 
 // Stop ends the handling after the events that are being handled, waiting some seconds for them. What is pending stays in the

@@ -109,8 +109,10 @@ func TestATransactionThatComesAgainAddsNothing(t *testing.T) {
 
 // TestWhatWasStoredByALostCommitIsHandledWhenTheHomeserverRepeatsIt: the database has the event, but the answer to its commit was lost, so that the homeserver was told to repeat.
 func TestWhatWasStoredByALostCommitIsHandledWhenTheHomeserverRepeatsIt(t *testing.T) {
-	w := newWorld(t, inbox.Config{}, "mary")
+	w := newWorld(t, inbox.Config{}, "mary", "john")
 	w.inbox.Ready()
+	w.send("john", "first") // by then what was left from before has been looked for
+	w.net.waitFor(t, 1)
 	body := fmt.Sprintf(`{"type":"m.room.message","event_id":"$lost","room_id":%q,"sender":%q,"origin_server_ts":%d,"content":{"msgtype":"m.text","body":"stored before"}}`,
 		w.rooms["mary"], w.ann.ID, time.Now().UnixMilli())
 	_, err := w.db.MatrixInbox.InsertBatch(t.Context(), []database.MatrixEvent{{EventID: "$lost", RoomID: w.rooms["mary"].String(), Body: []byte(body)}})
@@ -118,7 +120,7 @@ func TestWhatWasStoredByALostCommitIsHandledWhenTheHomeserverRepeatsIt(t *testin
 	if status := w.put(`{"events":[` + body + `]}`); status != http.StatusOK {
 		t.Fatalf("answered %d", status)
 	}
-	if got := w.net.waitFor(t, 1); !slices.Equal(got, []string{"stored before"}) {
+	if got := w.net.waitFor(t, 2); !slices.Equal(got, []string{"first", "stored before"}) {
 		t.Errorf("handled %q", got)
 	}
 }
