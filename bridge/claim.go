@@ -33,14 +33,15 @@ func (m *Main) claimDatabase(ctx context.Context) error {
 	return m.checkVersions(ctx)
 }
 
-// VersionTable is the table that holds the version of a group of tables, and the newest version that this program knows.
+// VersionTable is the table that holds the version of a group of tables, and the newest version that this program
+// knows.
 type VersionTable struct {
 	Name   string
 	Newest int
 }
 
-// VersionTables lists those of a bridge's database: the framework's, of rooms, of encryption (only there when it was ever
-// used), and our own. The framework has said by then what it knows of its own (bridgev2's database.New does).
+// VersionTables lists those of a bridge's database: the framework's, of rooms, of encryption (only there when it was
+// ever used), and our own. The framework has said by then what it knows of its own (bridgev2's database.New does).
 func VersionTables(db *dbutil.Database) []VersionTable {
 	return []VersionTable{
 		{db.VersionTable, len(db.UpgradeTable)},

@@ -16,7 +16,8 @@
 //   - inbound stores what the service sent before anything slow happens, and hands it to the rooms, one chat at a time
 //     and in order.
 //   - history reads the archive where something may have been missed, and puts it where it belongs.
-//   - people is whom the account knows: roster, contact requests and their worker, names and pictures, the making of rooms.
+//   - people is whom the account knows: roster, contact requests and their worker, names and pictures, the making of
+//     rooms.
 //   - presence and typing are the passing things: what contacts show, and what they are to see of the user.
 //
 // What must survive a crash travels through package database; what may be lost (typing, presence) does not.

@@ -18,8 +18,8 @@ import (
 	"matrix-messenger/matrixside/stablesend"
 )
 
-// maxRefusals is how often a row is tried that the homeserver refuses (see passing) before it is set aside. It bounds how
-// long one message can hold up its own chat; it never holds up another one.
+// maxRefusals is how often a row is tried that the homeserver refuses (see passing) before it is set aside. It bounds
+// how long one message can hold up its own chat; it never holds up another one.
 const maxRefusals = 4
 
 // handOver gives one row to its room. It returns nil when the row is done with, whether it is in the room or set aside.

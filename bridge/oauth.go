@@ -41,8 +41,9 @@ func (c *Connector) startOAuth() error {
 	return nil
 }
 
-// serveCallback routes the browser's way back. The framework's router takes no further routes once it serves, and the settings are not checked before that, so the
-// route is there from the beginning and answers as soon as there is somebody to answer.
+// serveCallback routes the browser's way back. The framework's router takes no further routes once it serves, and the
+// settings are not checked before that, so the route is there from the beginning and answers as soon as there is
+// somebody to answer.
 func (c *Connector) serveCallback(router *http.ServeMux) {
 	router.HandleFunc("GET "+oauth.CallbackPath, func(w http.ResponseWriter, r *http.Request) {
 		if handler := c.callback.Load(); handler != nil {

@@ -8,8 +8,8 @@ import (
 	"maunium.net/go/mautrix/bridgev2"
 )
 
-// outcome turns the framework's answer into an error. A handler that the framework has put into the background may still
-// fail, so it counts as failed; its repeat is harmless.
+// outcome turns the framework's answer into an error. A handler that the framework has put into the background may
+// still fail, so it counts as failed; its repeat is harmless.
 func outcome(res bridgev2.EventHandlingResult) error {
 	switch {
 	case res.Error != nil:
@@ -21,8 +21,9 @@ func outcome(res bridgev2.EventHandlingResult) error {
 }
 
 // passing tells errors that are worth another try from refusals, which come again with every try: the homeserver has
-// answered that it does not take this, or there is nobody who could send it. Whatever is no such answer counts as passing
-// (no connection, an overloaded homeserver or database, and what nobody thought of), as nothing is lost by waiting.
+// answered that it does not take this, or there is nobody who could send it. Whatever is no such answer counts as
+// passing (no connection, an overloaded homeserver or database, and what nobody thought of), as nothing is lost by
+// waiting.
 func passing(err error) bool {
 	var answer mautrix.HTTPError
 	if !errors.As(err, &answer) {

@@ -38,9 +38,10 @@ func ReadCompiled(r io.Reader) (list []Compiled, err error) {
 	}
 }
 
-// CheckUnused returns a sentence for everything exported by a package of the product (a path below root/of) that no file
-// uses but tests: functions, methods, types, constants, variables and fields. Left out are methods that an interface
-// anywhere asks for by their name, fields with a tag, and the exceptions: packages, or names with their package.
+// CheckUnused returns a sentence for everything exported by a package of the product (a path below root/of) that no
+// file uses but tests: functions, methods, types, constants, variables and fields. Left out are methods that an
+// interface anywhere asks for by their name, fields with a tag, and the exceptions: packages, or names with their
+// package.
 func CheckUnused(packages []Compiled, of []string, except map[string]bool) ([]string, error) {
 	u := &unused{
 		files: token.NewFileSet(), exports: make(map[string]string), used: make(map[string]bool), asked: make(map[string]bool),

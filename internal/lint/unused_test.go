@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// product are the folders whose exported names the programs have to use. The stand-in is left out: half of what it can do
-// is there for tests to ask for.
+// product are the folders whose exported names the programs have to use. The stand-in is left out: half of what it
+// can do is there for tests to ask for.
 var product = []string{"bridge", "cmd", "database", "matrixside", "oauth", "xmppside"}
 
 // forTests are exported names, and packages, that are there for tests.

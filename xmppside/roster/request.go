@@ -9,7 +9,8 @@ import (
 	"matrix-messenger/xmppside/xmltext"
 )
 
-// FetchRequest asks for the whole roster. Its answer is read into a Query; one without a list counts as an empty roster.
+// FetchRequest asks for the whole roster. Its answer is read into a Query; one without a list counts as an empty
+// roster.
 func FetchRequest() iq.Request {
 	return iq.Request{Type: iq.Get, Payload: []byte(`<query xmlns="` + NS + `"/>`)}
 }

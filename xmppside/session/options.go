@@ -38,7 +38,8 @@ type Options struct {
 	WriteTimeout time.Duration
 	// CloseTimeout bounds the wait for the other side's closing tag [5 s].
 	CloseTimeout time.Duration
-	// Keepalive is the silence, of either side, after which a ping is sent [DefaultKeepalive]; up to a fifth less, at random.
+	// Keepalive is the silence, of either side, after which a ping is sent [DefaultKeepalive]; up to a fifth less, at
+	// random.
 	Keepalive time.Duration
 	// PingTimeout is how long its answer may take [20 s].
 	PingTimeout time.Duration
@@ -103,7 +104,8 @@ func (s *Stanza) Attr(name string) string { return attr(s.Start, name) }
 type Handler interface {
 	// HandleStanza takes a message or presence, of whatever type. An error ends the stream.
 	HandleStanza(ctx context.Context, s *Stanza) error
-	// HandleSet takes a roster push or another "set" with a payload: s is its first child, which may be decoded. trusted says that the sender may speak for the account. The condition is what the request is answered with,
+	// HandleSet takes a roster push or another "set" with a payload: s is its first child, which may be decoded.
+	// trusted says that the sender may speak for the account. The condition is what the request is answered with,
 	// empty for a plain result. An error ends the stream.
 	HandleSet(ctx context.Context, from string, trusted bool, s *Stanza) (condition string, err error)
 }
