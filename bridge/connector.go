@@ -60,8 +60,8 @@ type Connector struct {
 	leftovers map[string][]string
 	lastRow   int64
 
-	// secretGenerated tells that the secret key was made in this start, so that it must reach the file.
-	secretGenerated bool
+	// generated is the secret key that was made in this start because the file has none.
+	generated string
 	// wrongKeys is called with the keys of the file that do not exist, before the file is rewritten.
 	wrongKeys func([]*config.KeyError)
 
@@ -176,7 +176,7 @@ func (m *LoginMetadata) CopyFrom(other any) {
 func (c *Connector) GetConfig() (example string, data any, upgrader configupgrade.Upgrader) {
 	return config.Example, &c.Config, config.Upgrader{
 		Wrong:     c.wrongKeys,
-		Generated: func() { c.secretGenerated = true },
+		Generated: func(key string) { c.generated = key },
 	}
 }
 

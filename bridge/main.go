@@ -82,7 +82,7 @@ func refuseWrongKeys(problems []*config.KeyError) {
 // are stored in have to be there.
 func (m *Main) prepare(ctx context.Context) error {
 	c := m.Connector
-	if c.secretGenerated && !m.SaveConfig {
+	if c.SecretGenerated() && !m.SaveConfig {
 		return &config.KeyError{
 			Path:    "network.secret_key",
 			Problem: "must be set when the configuration file is not updated (--no-update): a key made now would be lost at the end, and with it everybody's sign-in. Make one with: openssl rand -hex 32",
@@ -130,5 +130,8 @@ func (m *Main) prepare(ctx context.Context) error {
 	return c.inbox.Start(c.ctx)
 }
 
-// SecretGenerated tells, once the configuration was loaded, that it holds no secret key, so that one was made which is nowhere else.
-func (c *Connector) SecretGenerated() bool { return c.secretGenerated }
+// SecretGenerated tells, once the configuration was loaded, that nobody has set a secret key, in the file or in the
+// environment, so that one was made which is nowhere else.
+func (c *Connector) SecretGenerated() bool {
+	return c.generated != "" && c.Config.SecretKey == c.generated
+}

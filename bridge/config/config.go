@@ -134,23 +134,23 @@ type Metrics struct {
 	Listen string `yaml:"listen"`
 }
 
-// Span is a length of time written as Go writes it: 50s, 5m, 168h.
-type Span time.Duration
+// Span is a length of time written as Go writes it: 50s, 5m, 168h. It is kept as written, because the framework sets a
+// value from the environment by its kind, and would ask for a number of nanoseconds otherwise.
+type Span string
 
 var errSpan = errors.New("expected a length of time such as 50s, 5m or 168h")
 
 // UnmarshalYAML reads the written form. Its error is what a person is told.
 func (s *Span) UnmarshalYAML(value *yaml.Node) error {
-	d, err := time.ParseDuration(value.Value)
-	if value.Kind != yaml.ScalarNode || err != nil {
+	if _, err := time.ParseDuration(value.Value); value.Kind != yaml.ScalarNode || err != nil {
 		return errSpan
 	}
-	*s = Span(d)
+	*s = Span(value.Value)
 	return nil
 }
 
-// MarshalText gives the written form.
-func (s Span) MarshalText() ([]byte, error) { return []byte(time.Duration(s).String()), nil }
-
-// Of is the length of time.
-func (s Span) Of() time.Duration { return time.Duration(s) }
+// Of is the length of time; 0 of what is none, which Validate refuses.
+func (s Span) Of() time.Duration {
+	d, _ := time.ParseDuration(string(s))
+	return d
+}

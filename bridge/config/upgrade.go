@@ -15,8 +15,8 @@ import (
 type Upgrader struct {
 	// Wrong receives what is wrong with the keys of the user's file, before anything is rewritten.
 	Wrong func(problems []*KeyError)
-	// Generated is called when a secret key had to be made.
-	Generated func()
+	// Generated is called with the secret key when one had to be made.
+	Generated func(key string)
 }
 
 var _ configupgrade.Upgrader = Upgrader{}
@@ -32,9 +32,10 @@ func (u Upgrader) DoUpgrade(helper configupgrade.Helper) {
 		carry(helper.GetNode(path...), helper.GetBaseNode(path...))
 	}
 	if key, ok := helper.Get(configupgrade.Str, "secret_key"); !ok || key == KeyGenerate || key == "" {
-		helper.Set(configupgrade.Str, newSecret(), "secret_key")
+		made := newSecret()
+		helper.Set(configupgrade.Str, made, "secret_key")
 		if u.Generated != nil {
-			u.Generated()
+			u.Generated(made)
 		}
 	}
 }

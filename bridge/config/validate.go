@@ -138,10 +138,14 @@ func between(key string, value, low, high int) error {
 }
 
 func atLeast(key string, value Span, low time.Duration) error {
-	if value.Of() >= low {
-		return nil
+	length, err := time.ParseDuration(string(value))
+	switch {
+	case err != nil:
+		return bad(key, "%q is not a valid value: %s", string(value), errSpan)
+	case length < low:
+		return bad(key, "%s must be at least %s", length, low)
 	}
-	return bad(key, "%s must be at least %s", value.Of(), low)
+	return nil
 }
 
 // Person is what displayname_template may use.

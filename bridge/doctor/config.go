@@ -34,8 +34,7 @@ func (d *doctor) config() (*setup, bool) {
 		d.fail(check, fmt.Sprintf("%s is not valid YAML: %v.", path, err), "Correct the line that is named; mind the indentation.")
 		return nil, false
 	}
-	network, generated, err := networkSection(path)
-	if err != nil {
+	if err = readable(path); err != nil {
 		d.fail(check, config.Sentence(err), "Correct the key in "+path+".")
 		return nil, false
 	}
@@ -43,11 +42,17 @@ func (d *doctor) config() (*setup, bool) {
 	m := bridge.NewMain()
 	m.ConfigPath, m.SaveConfig = path, false
 	m.LoadConfig()
-	if problem := frameworkProblem(m.Config); problem != "" {
-		d.fail(check, problem, "Set it in "+path+".")
+	// What counts is what the bridge would run with: the file, and over it the environment.
+	network := &m.Connector.Config
+	if err = network.Validate(); err != nil {
+		d.fail(check, config.Sentence(err), "Correct the key in "+path+where(m.Config)+".")
 		return nil, false
 	}
-	if generated {
+	if problem := frameworkProblem(m.Config); problem != "" {
+		d.fail(check, problem, "Set it in "+path+where(m.Config)+".")
+		return nil, false
+	}
+	if m.Connector.SecretGenerated() {
 		d.warn(check, "The configuration is valid, but secret_key has not been made yet.", "Start the bridge once without --no-update, or set network.secret_key.")
 	} else {
 		d.ok(check, "The configuration is valid.")
@@ -55,34 +60,36 @@ func (d *doctor) config() (*setup, bool) {
 	return &setup{framework: m.Config, network: network}, true
 }
 
-// networkSection reads and checks our own section.
-func networkSection(path string) (cfg *config.Config, generated bool, err error) {
+// readable looks whether our own section of the file can be read: whether its keys exist, and hold values of the right kind.
+func readable(path string) error {
 	var wrong []error
 	upgrader := configupgrade.MergeUpgraders("network:\n"+indented(config.Example), &configupgrade.ProxyUpgrader{
 		Prefix: []string{"network"},
-		Target: config.Upgrader{
-			Wrong: func(problems []*config.KeyError) {
-				for _, p := range problems {
-					wrong = append(wrong, p)
-				}
-			},
-			Generated: func() { generated = true },
-		},
+		Target: config.Upgrader{Wrong: func(problems []*config.KeyError) {
+			for _, p := range problems {
+				wrong = append(wrong, p)
+			}
+		}},
 	})
 	out, _, err := configupgrade.Do(path, false, upgrader)
 	if err == nil {
 		err = errors.Join(wrong...)
 	}
 	if err != nil {
-		return nil, false, err
+		return err
 	}
 	var doc struct {
 		Network config.Config `yaml:"network"`
 	}
-	if err = yaml.Unmarshal(out, &doc); err != nil {
-		return nil, false, err
+	return yaml.Unmarshal(out, &doc)
+}
+
+// where says that a value may stand in the environment, if it may.
+func where(cfg *bridgeconfig.Config) string {
+	if cfg.EnvConfigPrefix == "" {
+		return ""
 	}
-	return &doc.Network, generated, doc.Network.Validate()
+	return ", or in the environment (" + cfg.EnvConfigPrefix + "…)"
 }
 
 func indented(text string) string {
@@ -107,6 +114,15 @@ func frameworkProblem(cfg *bridgeconfig.Config) string {
 		return "bridge.permissions names nobody, so nobody could use the bridge."
 	case !strings.Contains(cfg.AppService.FormatUsername("1234567890"), "1234567890"):
 		return "appservice.username_template has no place for the contact's name ({{.}})."
+	case cfg.PublicMedia.Enabled && !hasPublicAddress(cfg):
+		return "public_media.enabled is true, but the bridge has no public address (appservice.public_address)."
 	}
 	return ""
+}
+
+// hasPublicAddress tells whether the bridge has an address on the internet. The framework fills in its example's, which
+// does not count.
+func hasPublicAddress(cfg *bridgeconfig.Config) bool {
+	address := cfg.AppService.PublicAddress
+	return address != "" && address != "https://bridge.example.com"
 }

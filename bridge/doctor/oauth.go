@@ -21,7 +21,7 @@ func (d *doctor) oauth(ctx context.Context) {
 		d.skip(check, "No client ID is configured, so people sign in with an access token only.")
 		return
 	}
-	if settings.RedirectURL == config.RedirectCallback && d.setup.framework.AppService.PublicAddress == "" {
+	if settings.RedirectURL == config.RedirectCallback && !hasPublicAddress(d.setup.framework) {
 		d.fail(check, "network.oauth.redirect_url is callback, but the bridge has no public address.", "Set appservice.public_address.")
 		return
 	}
