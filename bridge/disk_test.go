@@ -86,7 +86,7 @@ func TestAConfirmationThatCannotBeStoredIsNotForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	rename("messenger_outbox", "gone")
-	if err = cl.outbox.confirmPatiently(ctx, rows); err != nil {
+	if err = cl.outbox.confirmPatiently(ctx, rows, "run.7"); err != nil {
 		t.Fatal(err)
 	}
 	if row, _, err := cl.c.db.Outbox.ByStanzaID(ctx, cl.id(), "s1"); err != nil || row.State != database.OutboxConfirmed {

@@ -27,6 +27,7 @@ type outbox struct {
 	ending  bool   // no further burst is begun
 	settled uint64 // the session whose predecessors' unconfirmed messages are settled
 	suspect string // stanza ID of the message that the service ended a stream over
+	rests   chatRests
 }
 
 func newOutbox(cl *Client) *outbox { return &outbox{cl: cl} }
@@ -164,12 +165,12 @@ func (o *outbox) round(ctx context.Context, session *xmppside.Session) (more boo
 	if err = session.Barrier(ctx); err != nil {
 		return false, fmt.Errorf("no confirmation: %w", err)
 	}
-	return true, o.confirmPatiently(ctx, rows)
+	return true, o.confirmPatiently(ctx, rows, o.cl.c.streamID(session.ID()))
 }
 
-// next is the next burst. Chats that wait for their archives are left out; when one has been read, the outbox is kicked.
+// next is the next burst. Chats that wait for their archives, or because the service asked them to, are left out; when one may go on, the outbox is kicked.
 func (o *outbox) next(ctx context.Context) ([]database.OutboxMessage, error) {
-	for without := o.cl.history.waiting(); ; {
+	for without := append(o.cl.history.waiting(), o.rests.now()...); ; {
 		rows, err := o.cl.c.db.Outbox.NextQueued(ctx, o.cl.id(), burst, o.cl.c.Config.Archive.Count, without...)
 		if err != nil || len(rows) == 0 {
 			return nil, err
@@ -194,9 +195,9 @@ func (o *outbox) next(ctx context.Context) ([]database.OutboxMessage, error) {
 }
 
 // confirmPatiently repeats what the database did not take. To leave it to the next session's archive would be to forget what is known, and the archive may have moved on by then.
-func (o *outbox) confirmPatiently(ctx context.Context, rows []database.OutboxMessage) error {
+func (o *outbox) confirmPatiently(ctx context.Context, rows []database.OutboxMessage, stream string) error {
 	for attempt := 1; ; attempt++ {
-		err := o.confirm(ctx, rows)
+		err := o.confirm(ctx, rows, stream)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -248,14 +249,15 @@ func (o *outbox) unwrite(ctx context.Context, rows []database.OutboxMessage) err
 	})
 }
 
-// confirm settles rows that the service has.
-func (o *outbox) confirm(ctx context.Context, rows []database.OutboxMessage) error {
+// confirm settles rows that the service has: those that are still written to the given stream, as its answer says nothing about one that it has sent back before; or, without one, all that are
+// open, as the archive shows them.
+func (o *outbox) confirm(ctx context.Context, rows []database.OutboxMessage, stream string) error {
 	var confirmed int64
 	err := o.cl.c.db.Write(ctx, func(ctx context.Context) (err error) {
-		if confirmed, err = o.cl.c.db.Outbox.MarkConfirmed(ctx, database.Seqs(rows)...); err != nil {
+		if confirmed, err = o.cl.c.db.Outbox.MarkConfirmed(ctx, stream, database.Seqs(rows)...); err != nil {
 			return err
 		}
-		for _, row := range rows {
+		for _, row := range rows { // one that was sent back is not in the log any more
 			if err := o.cl.c.db.ChatLog.SetState(ctx, row.LoginID, row.ChatID, row.StanzaID, logConfirmed); err != nil {
 				return err
 			}
@@ -297,7 +299,7 @@ func (o *outbox) refused(ctx context.Context, ev xmppside.MessageError) error {
 	}
 	if ev.Err.Type == stanza.Wait && ev.Err.Condition != stanza.RecipientUnavailable && row.Attempts < maxWaitAttempts && len(row.Body) > 0 {
 		if err = o.unwrite(ctx, []database.OutboxMessage{row}); err == nil {
-			o.kick()
+			o.rests.begin(row.ChatID, backoff(row.Attempts+1), o.kick)
 		}
 		return err
 	}

@@ -62,7 +62,7 @@ func (o *outbox) settleChat(ctx context.Context, session *xmppside.Session, chat
 // settleByArchive confirms messages that the archive shows, and queues those again that it would show if they had arrived. What was written again meanwhile is left alone.
 func (o *outbox) settleByArchive(ctx context.Context, arrived, absent []database.OutboxMessage) error {
 	if len(arrived) > 0 {
-		if err := o.confirm(ctx, arrived); err != nil {
+		if err := o.confirm(ctx, arrived, ""); err != nil {
 			return err
 		}
 		o.cl.c.metrics.settledUncertain(outcomeArchived, len(arrived))

@@ -75,7 +75,7 @@ func outgoingBenchmark(b *testing.B, db *Database, do func(context.Context, func
 						return
 					}
 					if err = do(b.Context(), func(ctx context.Context) error {
-						_, err := db.Outbox.MarkConfirmed(ctx, Seqs(rows)...)
+						_, err := db.Outbox.MarkConfirmed(ctx, "", Seqs(rows)...)
 						return err
 					}); err != nil {
 						b.Error(err)

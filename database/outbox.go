@@ -66,15 +66,15 @@ type OutboxStore struct {
 
 	db      *Database
 	enqueue *bulk[[]OutboxMessage, bool]
-	written *bulk[writtenRows, struct{}]
-	confirm *bulk[[]int64, int64]
+	written *bulk[streamRows, struct{}]
+	confirm *bulk[streamRows, int64]
 }
 
 func newOutboxStore(db *Database) *OutboxStore {
 	s := &OutboxStore{db: db}
 	s.enqueue = &bulk[[]OutboxMessage, bool]{db: db, run: s.enqueueAll}
-	s.written = &bulk[writtenRows, struct{}]{db: db, run: s.markAllWritten}
-	s.confirm = &bulk[[]int64, int64]{db: db, run: s.confirmAll}
+	s.written = &bulk[streamRows, struct{}]{db: db, run: s.markAllWritten}
+	s.confirm = &bulk[streamRows, int64]{db: db, run: s.confirmAll}
 	return s
 }
 

@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -16,33 +15,41 @@ func (s *OutboxStore) MarkWritten(ctx context.Context, streamID string, seqs ...
 	if len(seqs) == 0 {
 		return nil
 	}
-	_, err := s.written.do(ctx, writtenRows{streamID, seqs})
+	_, err := s.written.do(ctx, streamRows{streamID, seqs})
 	return err
 }
 
-// writtenRows is what one stream takes over.
-type writtenRows struct {
+// streamRows are rows of one stream.
+type streamRows struct {
 	streamID string
 	seqs     []int64
 }
 
-func (s *OutboxStore) markAllWritten(ctx context.Context, streams []writtenRows) ([]struct{}, error) {
-	type pair struct {
-		seq      int64
-		streamID string
-	}
-	var pairs []pair
+// streamRow is one of them.
+type streamRow struct {
+	seq      int64
+	streamID string
+}
+
+func pairsOf(streams []streamRows) (pairs []streamRow) {
 	for _, stream := range streams {
 		for _, seq := range stream.seqs {
-			pairs = append(pairs, pair{seq, stream.streamID})
+			pairs = append(pairs, streamRow{seq, stream.streamID})
 		}
 	}
-	err := inPieces(pairs, func(piece []pair) error {
-		var args []any
-		for _, p := range piece {
-			args = append(args, p.seq, p.streamID)
-		}
-		args = append(args, millis(time.Now()))
+	return pairs
+}
+
+func argsOf(piece []streamRow) (args []any) {
+	for _, row := range piece {
+		args = append(args, row.seq, row.streamID)
+	}
+	return args
+}
+
+func (s *OutboxStore) markAllWritten(ctx context.Context, streams []streamRows) ([]struct{}, error) {
+	err := inPieces(pairsOf(streams), func(piece []streamRow) error {
+		args := append(argsOf(piece), millis(time.Now()))
 		_, err := s.db.db.Exec(ctx, `
 			UPDATE messenger_outbox SET state='written', stream_id=taken.column2, written_at=$`+strconv.Itoa(len(args))+`, attempts=attempts+1
 			FROM (VALUES `+tuples(len(piece), 2, "BIGINT", "TEXT")+`) AS taken
@@ -53,26 +60,29 @@ func (s *OutboxStore) markAllWritten(ctx context.Context, streams []writtenRows)
 	return make([]struct{}, len(streams)), err
 }
 
-// MarkConfirmed notes that the service has these rows. It returns how many were open until now.
-func (s *OutboxStore) MarkConfirmed(ctx context.Context, seqs ...int64) (int64, error) {
+// MarkConfirmed notes that the service has those of these rows that were written to the stream streamID and have not been
+// put back since. It returns how many these are. An empty streamID stands for every open row.
+func (s *OutboxStore) MarkConfirmed(ctx context.Context, streamID string, seqs ...int64) (int64, error) {
 	if len(seqs) == 0 {
 		return 0, nil
 	}
-	return s.confirm.do(ctx, seqs)
+	return s.confirm.do(ctx, streamRows{streamID, seqs})
 }
 
-func (s *OutboxStore) confirmAll(ctx context.Context, batches [][]int64) ([]int64, error) {
+func (s *OutboxStore) confirmAll(ctx context.Context, batches []streamRows) ([]int64, error) {
 	changed := make(map[int64]struct{})
-	err := inPieces(slices.Concat(batches...), func(piece []int64) error {
+	err := inPieces(pairsOf(batches), func(piece []streamRow) error {
 		now := time.Now()
 		told := now
 		if s.ReportConfirmed {
 			told = time.Time{}
 		}
-		list, args := listOf(3, []any{millis(now), millis(told)}, piece)
+		args := argsOf(piece)
+		args = append(args, millis(now), millis(told))
 		seqs, err := queryAll(ctx, s.db, dbutil.ScanSingleColumn[int64], `
-			UPDATE messenger_outbox SET state='confirmed', body=NULL, settled_at=$1, told_at=$2, error=''
-			WHERE state IN ('queued', 'written') AND seq IN (`+list+`) RETURNING seq
+			UPDATE messenger_outbox SET state='confirmed', body=NULL, settled_at=$`+strconv.Itoa(len(args)-1)+`, told_at=$`+strconv.Itoa(len(args))+`, error=''
+			FROM (VALUES `+tuples(len(piece), 2, "BIGINT", "TEXT")+`) AS taken
+			WHERE seq=taken.column1 AND (state='written' AND stream_id=taken.column2 OR state IN ('queued', 'written') AND taken.column2='') RETURNING seq
 		`, args...)
 		for _, seq := range seqs {
 			changed[seq] = struct{}{}
@@ -81,7 +91,7 @@ func (s *OutboxStore) confirmAll(ctx context.Context, batches [][]int64) ([]int6
 	})
 	counts := make([]int64, len(batches))
 	for i, batch := range batches {
-		for _, seq := range batch {
+		for _, seq := range batch.seqs {
 			if _, isChanged := changed[seq]; isChanged {
 				delete(changed, seq)
 				counts[i]++

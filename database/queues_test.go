@@ -96,7 +96,7 @@ func TestAnEventIsQueuedOnceWhateverBecameOfIt(t *testing.T) {
 		for _, settle := range []func() error{
 			func() error { return nil },
 			func() error { return db.Outbox.MarkWritten(ctx, "s", rows[0].Seq) },
-			func() error { _, err := db.Outbox.MarkConfirmed(ctx, Seqs(rows)...); return err },
+			func() error { _, err := db.Outbox.MarkConfirmed(ctx, "", Seqs(rows)...); return err },
 		} {
 			must(t, settle())
 			inserted, err := db.Outbox.Enqueue(ctx, []OutboxMessage{outgoing("mary", "$1", 0, 2), outgoing("mary", "$1", 1, 2)})
@@ -154,13 +154,37 @@ func TestOnlySoManyMessagesOfAChatAreUnconfirmedAndOrderIsKept(t *testing.T) {
 		if unconfirmed[0].StreamID != "s1" || unconfirmed[0].Attempts != 1 || unconfirmed[0].WrittenAt.IsZero() {
 			t.Errorf("a written row: %+v", unconfirmed[0])
 		}
-		confirmed, err := db.Outbox.MarkConfirmed(ctx, unconfirmed[0].Seq)
+		confirmed, err := db.Outbox.MarkConfirmed(ctx, "", unconfirmed[0].Seq)
 		must(t, err)
 		equal(t, "confirmed", confirmed, 1)
 		must(t, db.Outbox.Requeue(ctx, unconfirmed[1].Seq, unconfirmed[0].Seq))
 		next, err = db.Outbox.NextQueued(ctx, "me", 10, 2)
 		must(t, err)
 		equalList(t, "john's second queued again", stanzas(next), []string{"$j1.0", "$j2.0"})
+	})
+}
+
+func TestAnAnswerConfirmsOnlyWhatIsStillWrittenToItsStream(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		enqueue(t, db, outgoing("mary", "$1", 0, 1), outgoing("mary", "$2", 0, 1), outgoing("mary", "$3", 0, 1))
+		rows, err := db.Outbox.NextQueued(ctx, "me", 10, 10)
+		must(t, err)
+		must(t, db.Outbox.MarkWritten(ctx, "s1", rows[0].Seq, rows[1].Seq))
+		must(t, db.Outbox.MarkWritten(ctx, "s2", rows[2].Seq))
+		must(t, db.Outbox.Requeue(ctx, rows[1].Seq))
+		confirmed, err := db.Outbox.MarkConfirmed(ctx, "s1", Seqs(rows)...)
+		must(t, err)
+		equal(t, "confirmed", confirmed, 1)
+		for i, want := range []OutboxState{OutboxConfirmed, OutboxQueued, OutboxWritten} {
+			row, _, err := db.Outbox.ByStanzaID(ctx, "me", rows[i].StanzaID)
+			must(t, err)
+			equal(t, row.StanzaID, row.State, want)
+			equal(t, row.StanzaID+" has its text", len(row.Body) > 0, want != OutboxConfirmed)
+		}
+		confirmed, err = db.Outbox.MarkConfirmed(ctx, "", Seqs(rows)...)
+		must(t, err)
+		equal(t, "confirmed by the archive", confirmed, 2)
 	})
 }
 
@@ -177,7 +201,7 @@ func TestConfirmedEventsAreReportedOnceAndWhole(t *testing.T) {
 			t.Helper()
 			row, _, err := db.Outbox.ByStanzaID(ctx, "me", stanza)
 			must(t, err)
-			_, err = db.Outbox.MarkConfirmed(ctx, row.Seq)
+			_, err = db.Outbox.MarkConfirmed(ctx, "", row.Seq)
 			must(t, err)
 			return row
 		}
@@ -224,7 +248,7 @@ func TestMessagesThatFailAreReportedOnce(t *testing.T) {
 		next, err := db.Outbox.NextQueued(ctx, "me", 10, 10)
 		must(t, err)
 		must(t, db.Outbox.MarkWritten(ctx, "s", next[0].Seq))
-		_, err = db.Outbox.MarkConfirmed(ctx, next[0].Seq)
+		_, err = db.Outbox.MarkConfirmed(ctx, "", next[0].Seq)
 		must(t, err)
 		for _, want := range []int64{1, 0} { // a service may refuse what it seemed to have taken, and say so twice
 			changed, err := db.Outbox.Fail(ctx, "Mary has left.", next[0].Seq)

@@ -30,6 +30,8 @@ type Options struct {
 	Homeserver homeserver.Options
 	// Service changes the service's configuration before its start.
 	Service func(*messengerd.Config)
+	// Trace is called with every element that the service receives or queues; it must neither block nor call the service.
+	Trace func(messengerd.TraceEvent)
 	// Clock is the service's clock; without it, the machine's.
 	Clock func() time.Time
 	// NoDoublePuppet leaves double puppeting out of the bridge's configuration.

@@ -55,6 +55,9 @@ func (s *Scenario) startService() {
 	if s.opts.Clock != nil {
 		options = append(options, messengerd.WithClock(s.opts.Clock))
 	}
+	if s.opts.Trace != nil {
+		options = append(options, messengerd.WithTrace(s.opts.Trace))
+	}
 	service, err := messengerd.New(s.serviceConfig(), options...)
 	if err == nil {
 		err = service.Start(context.Background())
