@@ -32,6 +32,7 @@ type Client struct {
 	mu      sync.Mutex
 	running *running // nil while disconnected
 	state   xmppside.StateEvent
+	last    lastProblem
 	gone    bool // logged out
 }
 

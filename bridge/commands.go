@@ -29,6 +29,10 @@ func (c *Connector) commands() []commands.CommandHandler {
 			Func: c.commandReconnect, Name: "reconnect", RequiresLogin: true,
 			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_]", Description: "Connect again now, for instance after another sign-in has ended yours."},
 		},
+		&commands.FullHandler{
+			Func: c.commandRetry, Name: "retry", RequiresLogin: true,
+			Help: commands.HelpMeta{Section: helpSection, Args: "[_login ID_]", Description: "Try again to show messages that the homeserver refused: of this chat, or in your room with the bot of all chats."},
+		},
 	}, c.contactCommands(), c.requestCommands(), c.presenceCommands(), c.historyCommands(), c.roomCommands(), c.exportCommands(), c.guardedCommands())
 }
 
@@ -73,7 +77,7 @@ func (c *Connector) commandStatus(ce *commands.Event) {
 	if len(lines) == 0 {
 		lines = append(lines, "You are not signed in to "+service+". Sign in with the command `login`.")
 	}
-	ce.Reply("%s", strings.Join(lines, "\n"))
+	c.answer(ce, strings.Join(lines, "\n"))
 }
 
 // mostSessions is how many sessions the overview for administrators lists one by one.
@@ -111,5 +115,5 @@ func (c *Connector) commandReconnect(ce *commands.Event) {
 	for _, client := range c.logins(ce) {
 		client.Connect(ce.Ctx)
 	}
-	ce.Reply("Connecting again. See how it goes with the command `status`.")
+	c.answer(ce, "Connecting again. See how it goes with the command `status`.")
 }

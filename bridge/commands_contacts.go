@@ -51,10 +51,7 @@ func heading(client *Client, all []*Client) []string {
 }
 
 func (c *Connector) commandContacts(ce *commands.Event) {
-	inChat := ce.Portal
-	ce.Portal = nil // a list of one's contacts is not about the chat it was asked for in
 	clients := c.logins(ce)
-	ce.Portal = inChat
 	if strings.TrimSpace(ce.RawArgs) != "" {
 		c.showContact(ce, clients)
 		return
@@ -72,7 +69,7 @@ func (c *Connector) commandContacts(ce *commands.Event) {
 			lines = append(lines, fmt.Sprintf("%s — %s — %s", oneLine(privateName(contact)), contact.JID, client.people.stateOf(contact)))
 		}
 		if len(contacts) == 0 {
-			lines = append(lines, "No contacts yet. Ask somebody with the command start-chat and their e-mail address.")
+			lines = append(lines, c.fitting(ce, "No contacts yet. Ask somebody with the command `start-chat` and their e-mail address."))
 		}
 	}
 	replyLines(ce, lines)

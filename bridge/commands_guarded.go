@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"fmt"
 	"strings"
 
 	"maunium.net/go/mautrix/bridgev2/commands"
@@ -34,7 +35,7 @@ func (c *Connector) isOwnLogin(ce *commands.Event) bool {
 	if client := c.client(networkid.UserLoginID(ce.Args[0])); client != nil && client.login.UserMXID == ce.User.MXID {
 		return true
 	}
-	ce.Reply("You have no login `%s`. See yours with the command `list-logins`.", ce.Args[0])
+	c.answer(ce, fmt.Sprintf("You have no login `%s`. See yours with the command `list-logins`.", ce.Args[0]))
 	return false
 }
 

@@ -35,7 +35,7 @@ func (c *Connector) commandHistory(ce *commands.Event) {
 	ctx, cancel := context.WithTimeout(ce.Ctx, readPatience)
 	defer cancel()
 	added, err := client.history.fetch(ctx, chat)
-	ce.Reply("%s", historyAnswer(added, err))
+	c.answer(ce, historyAnswer(added, err))
 }
 
 // historyOf is the chat that the command means: the one it is written in, unless somebody is named.

@@ -43,10 +43,7 @@ func requestState(row database.Request) string {
 }
 
 func (c *Connector) commandRequests(ce *commands.Event) {
-	inChat := ce.Portal
-	ce.Portal = nil
 	clients := c.logins(ce)
-	ce.Portal = inChat
 	var lines []string
 	for _, client := range clients {
 		rows, err := c.db.Request.List(ce.Ctx, client.id(), "", "")

@@ -72,6 +72,9 @@ type Connector struct {
 
 	crowd crowd // what the accounts share about contacts
 
+	commandNamesOnce sync.Once
+	commandNames     map[string]bool
+
 	featuresOnce sync.Once
 	roomFeatures *event.RoomFeatures
 

@@ -101,26 +101,13 @@ func (in *inbound) done(ctx context.Context, row database.Incoming, what incomin
 		return err
 	}
 	in.end(row)
+	in.refusals.forget(row.ChatID)
 	if row.Kind != kindNotice {
 		in.cl.c.metrics.handedOver(row.ReceivedAt)
 	}
 	if what.Read {
 		in.cl.markRead(ctx, row)
 	}
-	return nil
-}
-
-// setAside takes a message out of its chat's way that the homeserver refuses, and says so where it can.
-func (in *inbound) setAside(ctx context.Context, row database.Incoming, reason error) error {
-	in.cl.log.Error().Err(reason).Int64("row", row.Seq).Str("kind", row.Kind).Msg("A message from " + service + " was set aside")
-	if err := in.cl.c.db.MessengerInbox.SetAside(ctx, row.Seq, reason.Error()); err != nil {
-		return err
-	}
-	in.end(row)
-	in.cl.c.metrics.result(toMatrix, resultRefused)
-	text := fmt.Sprintf("A message from %s of %s could not be shown in its room, because the homeserver refused it. The bridge keeps it for %d days; please tell your administrator.",
-		in.cl.people.name(ctx, row.ChatID), row.Stamp.UTC().Format("2006-01-02 15:04 UTC"), int(keepSettled/(24*time.Hour)))
-	in.cl.tellUser(ctx, text)
 	return nil
 }
 
@@ -180,7 +167,7 @@ func (in *inbound) sendNotice(ctx context.Context, row database.Incoming, what i
 	if err != nil || room == "" {
 		return err // without a room nobody misses the sentence
 	}
-	content := event.MessageEventContent{MsgType: event.MsgNotice, Body: what.Text, Mentions: &event.Mentions{}}
+	content := event.MessageEventContent{MsgType: event.MsgNotice, Body: in.cl.c.inChat(what.Text), Mentions: &event.Mentions{}}
 	_, err = in.cl.c.br.Bot.SendMessage(stablesend.WithKey(ctx, row.DedupeKey), room, event.EventMessage, &event.Content{Parsed: &content}, nil)
 	return err
 }

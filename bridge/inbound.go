@@ -27,6 +27,8 @@ type inbound struct {
 	met    map[string]bool   // the chats of which a row was handed over in this run
 	begun  map[string]string // by chat: the key of the row that was last given to its room, while it is not known what became of it
 	work   sync.WaitGroup
+
+	refusals refusals
 }
 
 // chatWorker is the state of one chat's worker.

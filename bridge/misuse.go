@@ -31,6 +31,7 @@ func (c *Connector) handleMisuse() {
 	c.matrix.EventProcessor.PrependHandler(event.EventMessage, c.notManagement)
 	on([]event.Type{event.StateMember}, c.memberMisuse)
 	on([]event.Type{event.StateTombstone}, c.tombstoneMisuse)
+	on([]event.Type{event.StatePowerLevels}, c.permissionsChanged)
 	on(callTypes, c.refuseCall)
 	on([]event.Type{liveLocation}, c.refuseLiveLocation)
 	on([]event.Type{pollStart}, c.takePoll)

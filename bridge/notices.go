@@ -21,7 +21,6 @@ const (
 	noticeExpired   = "it could not be sent for too long and was given up. Send it again if it still matters."
 	noticeUncertain = "the connection broke while it was being sent, and " + service + " does not tell whether it arrived. Please ask, or send it again."
 	noticeMalformed = service + " ended the connection over it, so it is not sent again. Please write it differently."
-	noticeWaiting   = "Your message has not reached " + service + " yet, because there is no connection at the moment. It will be sent as soon as there is one; you need not do anything. Use the command `status` to see why."
 )
 
 // notDelivered counts messages that were settled as not delivered, and has their senders told.
@@ -65,46 +64,30 @@ func (c *Connector) oversee(ctx context.Context, now time.Time) error {
 		}
 		c.notDelivered(len(expired), resultExpired)
 	}
-	overdue, err := c.db.Outbox.Overdue(ctx, now.Add(-c.Config.Limits.TellWaiting.Of()), overseePage)
-	if err != nil {
-		return err
-	}
-	if len(overdue) > 0 {
-		if err = c.db.Outbox.MarkNotified(ctx, database.Seqs(overdue)...); err != nil {
-			return err
-		}
-		c.tellWaiting(ctx, overdue)
-	}
 	return errors.Join(
 		ignoreCount(c.db.Outbox.PruneSettled(ctx, now.Add(-keepSettled))),
 		ignoreCount(c.db.MatrixInbox.PruneHandled(ctx, now.Add(-keepSettled))),
-		ignoreCount(c.db.MessengerInbox.PruneSetAside(ctx, now.Add(-keepSettled))))
+		ignoreCount(c.db.MessengerInbox.PruneSetAside(ctx, now.Add(-keepSettled))),
+		c.tellWaiting(ctx, now.Add(-c.Config.Limits.TellWaiting.Of())))
 }
 
-// tellWaiting says once a room that messages wait.
-func (c *Connector) tellWaiting(ctx context.Context, rows []database.OutboxMessage) {
-	told := map[string]bool{}
-	for _, row := range rows {
-		if told[row.RoomID] {
-			continue
-		}
-		told[row.RoomID] = true
-		c.reply(ctx, id.RoomID(row.RoomID), id.EventID(row.EventID), noticeWaiting)
+// reply sends a notice of the bot into a chat that relates to an event. About one event the same is said once, however often the event is handled.
+func (c *Connector) reply(ctx context.Context, room id.RoomID, to id.EventID, text string) {
+	if err := c.sendNotice(withKey(ctx, "reply "+to.String()+" "+text), room, to, c.inChat(text)); err != nil {
+		c.log.Warn().Err(err).Stringer("room_id", room).Msg("A notice could not be sent")
 	}
 }
 
-// reply sends a notice of the bot that relates to an event; event may be empty. About one event the same is said once, however often the event is handled.
-func (c *Connector) reply(ctx context.Context, room id.RoomID, to id.EventID, text string) {
+// sendNotice sends a notice of the bot; with an event it is a reply to it.
+func (c *Connector) sendNotice(ctx context.Context, room id.RoomID, to id.EventID, text string) error {
 	content := format.RenderMarkdown(text, true, false)
 	content.MsgType = event.MsgNotice
 	content.Mentions = &event.Mentions{}
 	if to != "" {
 		content.RelatesTo = (&event.RelatesTo{}).SetReplyTo(to)
-		ctx = withKey(ctx, "reply "+to.String()+" "+text)
 	}
-	if _, err := c.br.Bot.SendMessage(ctx, room, event.EventMessage, &event.Content{Parsed: &content}, nil); err != nil {
-		c.log.Warn().Err(err).Stringer("room_id", room).Msg("A notice could not be sent")
-	}
+	_, err := c.br.Bot.SendMessage(ctx, room, event.EventMessage, &event.Content{Parsed: &content}, nil)
+	return err
 }
 
 // withKey makes sending something again the same event, as stablesend.WithKey does, for what nobody looks for before it is sent again: the library's own few tries are kept.
@@ -115,14 +98,17 @@ func withKey(ctx context.Context, key string) context.Context {
 // noticeRetries is how often the library repeats a request.
 const noticeRetries = 4
 
-// tellUser writes a notice to the management room of the login's user.
-func (cl *Client) tellUser(ctx context.Context, text string) {
+// tellUser writes a notice to the management room of the login's user. What keeps it from that is logged.
+func (cl *Client) tellUser(ctx context.Context, text string) (told bool) {
 	room, err := cl.login.User.GetManagementRoom(ctx)
 	if err != nil {
 		cl.log.Warn().Err(err).Msg("There is no management room for a notice")
-		return
+		return false
 	}
-	cl.c.reply(ctx, room, "", text)
+	if err = cl.c.sendNotice(ctx, room, "", text); err != nil {
+		cl.log.Warn().Err(err).Stringer("room_id", room).Msg("A notice could not be sent")
+	}
+	return err == nil
 }
 
 // tellPoisoned reports an event that was set aside because handling it failed again and again.

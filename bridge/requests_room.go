@@ -235,9 +235,9 @@ func readMark(ctx context.Context, client *mautrix.Client, room id.RoomID) (mark
 func (p *people) introduce(ctx context.Context, room id.RoomID, row database.Request, ours bool) error {
 	sentence := noticeRequest
 	if !ours {
-		sentence = strings.ReplaceAll(noticeRequestInChat, "%prefix", p.cl.c.br.Config.CommandPrefix)
+		sentence = noticeRequestInChat
 	}
-	text := named(sentence, p.name(ctx, row.JID))
+	text := named(p.cl.c.inChat(sentence), p.name(ctx, row.JID))
 	if row.Text != "" {
 		text += "\n\nTheir message: “" + row.Text + "”"
 	}

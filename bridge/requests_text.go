@@ -5,7 +5,7 @@ import "strings"
 // Sentences about contacts and requests. %name stands for the person.
 const (
 	noticeRequest        = "%name wants to become your " + service + " contact. Join this room to accept, or leave it to decline; the commands `accept` and `decline` do the same."
-	noticeRequestInChat  = "%name wants to become your " + service + " contact. Write `%prefix accept` here to accept, or `%prefix decline` to decline."
+	noticeRequestInChat  = "%name wants to become your " + service + " contact. Write `accept` here to accept, or `decline` to decline."
 	noticeTheyAccepted   = "%name has accepted your request. You are " + service + " contacts now."
 	noticeTheyDeclined   = "%name has declined your request, or ended it. You can ask again later with the command `start-chat`."
 	noticeAddRefused     = service + " did not take your request to %name. Please try again later with the command `start-chat`; if it stays so, the service does not allow adding contacts here, and an ordinary " + service + " program has to do it."

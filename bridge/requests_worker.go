@@ -211,8 +211,9 @@ func (p *people) tellAsked(ctx context.Context, session *xmppside.Session, row d
 	if err != nil {
 		return err
 	}
-	if iq.Refused(added) && contact.Ask == "" && !isContact(contact) {
-		p.cl.log.Info().Err(added).Msg("The service does not let a contact be added")
+	// What it said to the list is not looked at: it may have taken the one half and done nothing about the other.
+	if contact.Ask == "" && !isContact(contact) {
+		p.cl.log.Info().AnErr("list", added).Msg("The service does not let a contact be added")
 		return p.answered(ctx, row.JID, database.RequestDeclined, noticeAddRefused)
 	}
 	return p.cl.c.db.Request.MarkNotified(ctx, row.LoginID, row.JID, row.Direction)

@@ -12,10 +12,27 @@ import (
 func (cl *Client) onState(ev xmppside.StateEvent) {
 	cl.mu.Lock()
 	cl.state = ev
+	cl.last.note(ev)
 	cl.mu.Unlock()
 	if state, ok := bridgeState(ev); ok {
 		cl.sendState(state)
 	}
+}
+
+// lastProblem is what last kept an account from being connected, for as long as the program runs: a session that breaks again
+// and again is connected whenever somebody looks.
+type lastProblem struct {
+	code xmppside.Code
+	text string
+	at   time.Time
+}
+
+// note keeps the problem of a state, if it begins with one. To be sent on to another host is none.
+func (l *lastProblem) note(ev xmppside.StateEvent) {
+	if ev.State == xmppside.Connecting || ev.Problem == nil || ev.Problem.Action == xmppside.Follow {
+		return
+	}
+	*l = lastProblem{code: ev.Problem.Code, text: ev.Problem.Text, at: ev.Since}
 }
 
 // bridgeState is what the framework is told. Nothing is told about an account that was stopped: whoever stopped it says why.
@@ -54,11 +71,11 @@ func (cl *Client) sendState(state status.BridgeState) { cl.login.BridgeState.Sen
 // describe is the session's state in words, for the command `status`.
 func (cl *Client) describe(now time.Time) string {
 	cl.mu.Lock()
-	ev := cl.state
+	ev, last := cl.state, cl.last
 	cl.mu.Unlock()
 	since := ""
 	if !ev.Since.IsZero() {
-		since = " since " + ev.Since.UTC().Format("2006-01-02 15:04:05 UTC") + " (" + roughly(now.Sub(ev.Since)) + ")"
+		since = " since " + pointInTime(ev.Since, now)
 	}
 	text := "not connected"
 	switch ev.State {
@@ -74,10 +91,18 @@ func (cl *Client) describe(now time.Time) string {
 	case xmppside.SignedOut:
 		text = "signed out" + since
 	}
-	if ev.Problem != nil {
+	switch {
+	case ev.Problem != nil:
 		text += ". " + ev.Problem.Text + " (" + string(ev.Problem.Code) + ")"
+	case !last.at.IsZero():
+		text += ". The last problem was at " + pointInTime(last.at, now) + ": " + last.text + " (" + string(last.code) + ")"
 	}
 	return text
+}
+
+// pointInTime writes when something was, and how long ago that is.
+func pointInTime(at, now time.Time) string {
+	return at.UTC().Format("2006-01-02 15:04:05 UTC") + " (" + roughly(now.Sub(at)) + ")"
 }
 
 // roughly writes a length of time for people.

@@ -62,6 +62,10 @@ func (c *Connector) sendStatus(ctx context.Context, state *bridgev2.MessageStatu
 		ours := state.WithMessage(c.notSignedIn(ctx, info))
 		state = &ours
 	}
+	if said := c.inChat(state.Message); said != state.Message {
+		ours := state.WithMessage(said)
+		state = &ours
+	}
 	if !again && c.storeRefusal(ctx, state, info) {
 		return
 	}

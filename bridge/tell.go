@@ -102,14 +102,14 @@ func (c *Connector) tellGroup(ctx context.Context, group []database.OutboxMessag
 		if visible == nil {
 			visible = &group[i]
 		}
-		if err = c.report(ctx, failure(row), statusInfo(row)); err != nil {
+		if err = c.report(ctx, c.failure(row), statusInfo(row)); err != nil {
 			return err
 		}
 	}
 	if visible == nil || !c.matrix.Config.Matrix.MessageErrorNotices {
 		return nil
 	}
-	state := failure(*visible)
+	state := c.failure(*visible)
 	content := state.ToNoticeEvent(statusInfo(*visible))
 	within, cancel := context.WithTimeout(stablesend.WithKey(ctx, "untold "+visible.LoginID+" "+visible.StanzaID), noticeTimeout)
 	defer cancel()
@@ -132,8 +132,8 @@ func (c *Connector) isTold(ctx context.Context, event string) (bool, error) {
 }
 
 // failure is the state of a message that was not delivered.
-func failure(row database.OutboxMessage) bridgev2.MessageStatus {
+func (c *Connector) failure(row database.OutboxMessage) bridgev2.MessageStatus {
 	return bridgev2.WrapErrorInStatus(errors.New(row.Error)).
 		WithStatus(event.MessageStatusFail).WithErrorReason(event.MessageStatusGenericError).
-		WithMessage(row.Error).WithIsCertain(row.Error != noticeUncertain).WithSendNotice(false)
+		WithMessage(c.inChat(row.Error)).WithIsCertain(row.Error != noticeUncertain).WithSendNotice(false)
 }

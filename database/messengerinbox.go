@@ -130,12 +130,24 @@ func (s *MessengerInboxStore) Delete(ctx context.Context, seq int64) error {
 	return err
 }
 
-// SetAside takes a row out of its chat's way for good. Its content stays for whoever looks into it, until PruneSetAside.
+// SetAside takes a row out of its chat's way. Its content stays for another try ([MessengerInboxStore.Restore]), until PruneSetAside.
 func (s *MessengerInboxStore) SetAside(ctx context.Context, seq int64, why string) error {
 	_, err := s.db.exec(ctx, `
 		UPDATE messenger_inbox SET set_aside=$2, error=$3 WHERE seq=$1 AND set_aside=0
 	`, seq, millis(time.Now()), reason(why))
 	return err
+}
+
+// Restore puts the rows of a login that were set aside, of one chat or (chatID empty) of all, back to where they were in the
+// queues. It returns the chat of each.
+func (s *MessengerInboxStore) Restore(ctx context.Context, loginID, chatID string) (chats []string, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context) (err error) {
+		chats, err = queryAll(ctx, s.db, dbutil.ScanSingleColumn[string], `
+			UPDATE messenger_inbox SET set_aside=0, error='' WHERE login_id=$1 AND ($2='' OR chat_id=$2) AND set_aside<>0 RETURNING chat_id
+		`, loginID, chatID)
+		return err
+	})
+	return chats, err
 }
 
 // PruneSetAside forgets rows that were set aside before the given time.

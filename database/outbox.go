@@ -209,13 +209,6 @@ func (s *OutboxStore) Unconfirmed(ctx context.Context, loginID, chatID string) (
 	return queryAll(ctx, s.db, scanOutbox, selectOutbox+` WHERE login_id=$1 AND chat_id=$2 AND state='written' ORDER BY seq`, loginID, chatID)
 }
 
-// Overdue returns open rows that were queued before the given time and whose sender has not been told, oldest first.
-func (s *OutboxStore) Overdue(ctx context.Context, before time.Time, limit int) ([]OutboxMessage, error) {
-	return queryAll(ctx, s.db, scanOutbox, selectOutbox+`
-		WHERE state IN ('queued', 'written') AND queued_at<$1 AND notified_at=0 ORDER BY queued_at, seq LIMIT $2
-	`, millis(before), limit)
-}
-
 // Expired returns open rows that were queued before the given time, oldest first: queued ones certainly did not reach the
 // service, written ones may have. The caller settles them with
 // [OutboxStore.Settle]; their senders are told from what that stores.

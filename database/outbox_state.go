@@ -123,12 +123,6 @@ func (s *OutboxStore) Fail(ctx context.Context, why string, seqs ...int64) (int6
 	return s.Settle(ctx, OutboxFailed, why, seqs...)
 }
 
-// MarkNotified notes that the sender was told that these rows are late.
-func (s *OutboxStore) MarkNotified(ctx context.Context, seqs ...int64) error {
-	_, err := s.update(ctx, seqs, `notified_at=$1`, `notified_at=0`, millis(time.Now()))
-	return err
-}
-
 // FailLogin fails all open rows of a login with one reason and returns them as they were, for telling their senders.
 func (s *OutboxStore) FailLogin(ctx context.Context, loginID, why string) (rows []OutboxMessage, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context) error {

@@ -256,17 +256,6 @@ func TestMessagesThatFailAreReportedOnce(t *testing.T) {
 			equal(t, "changed", changed, want)
 		}
 
-		late, err := db.Outbox.Overdue(ctx, time.Now().Add(time.Hour), 10)
-		must(t, err)
-		equalList(t, "late", stanzas(late), []string{"$2.0", "$3.0"})
-		must(t, db.Outbox.MarkNotified(ctx, late[0].Seq))
-		late, err = db.Outbox.Overdue(ctx, time.Now().Add(time.Hour), 10)
-		must(t, err)
-		equalList(t, "late and not told", stanzas(late), []string{"$3.0"})
-		late, err = db.Outbox.Overdue(ctx, time.Now().Add(-time.Hour), 10)
-		must(t, err)
-		equal(t, "late for an hour", len(late), 0)
-
 		expired, err := db.Outbox.Expired(ctx, time.Now().Add(time.Hour), 1)
 		must(t, err)
 		equalList(t, "expired", stanzas(expired), []string{"$2.0"})

@@ -264,3 +264,24 @@ func TestContactsAreListedWithNameAddressAndState(t *testing.T) {
 	s.UserTellsBot("remove-contact mary")
 	s.BotSays("Messenger does not allow that from here")
 }
+
+func TestARequestIsOnlySentWhereTheServiceHasMadeOneOfIt(t *testing.T) {
+	for value, sent := range map[string]bool{"allowed": true, "refused": false, "set_without_effect": true, "subscribe_without_effect": false} {
+		t.Run(value, func(t *testing.T) {
+			s := scenario.Start(t, scenario.Options{Service: func(cfg *messengerd.Config) { cfg.Switches.AddingContacts = value }})
+			s.LoginWithToken()
+			s.UserTellsBot("start-chat 4000@messenger.example")
+			if sent {
+				s.RoomTells("zoe", "Your request was sent to")
+				contactOfUser(t, s, "4000@messenger.example", "none", "subscribe")
+				s.Contact("zoe").Accept("alice@contoso.example")
+				s.RoomTells("zoe", "has accepted your request")
+				return
+			}
+			s.RoomTells("zoe", "Messenger did not take your request to")
+			s.RoomTells("zoe", "Please try again later with the command `!messenger start-chat`")
+			s.UserTellsBot("requests")
+			s.BotSays("No contact request waits for an answer")
+		})
+	}
+}

@@ -1,0 +1,98 @@
+package scenario_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"maunium.net/go/mautrix/event"
+
+	"matrix-messenger/internal/homeserver"
+	"matrix-messenger/internal/scenario"
+)
+
+// tellingSoon tells soon that messages wait.
+func tellingSoon() scenario.Options {
+	return scenario.Options{Network: map[string]any{"limits": map[string]any{"tell_waiting": "1s"}}}
+}
+
+// toldIn are the notices of the bot in the room with a contact.
+func toldIn(s *scenario.Scenario, name string) (texts []string) {
+	for _, ev := range s.Alice.Messages(s.Room(name)) {
+		if ev.Sender == s.Bot() && ev.MsgType() == event.MsgNotice {
+			texts = append(texts, ev.Body())
+		}
+	}
+	return texts
+}
+
+func TestWhoHasToSignInAgainIsToldSoInTheChatAndOnce(t *testing.T) {
+	s := scenario.Start(t, tellingSoon())
+	s.LoginWithToken()
+	s.UserTellsBot("help")
+	for _, name := range []string{"mary", "john"} {
+		s.ServiceSends(name, "hello")
+		s.RoomShows(name, "hello")
+	}
+	s.Service.RevokeTokens("alice@contoso.example")
+	s.ConnectionBreaks()
+	s.BotSays("sign in again with the `login` command")
+	first := s.UserSends("mary", "one")
+	if text := s.NoticeOn("mary", first, "Please sign in again with the `!messenger login` command"); strings.Contains(text, "need not") {
+		t.Errorf("somebody who has to act is told %q", text)
+	}
+	s.UserSends("mary", "two")
+	later := s.UserSends("john", "three") // is told in a round of its own, in which the second one is looked at as well
+	s.NoticeOn("john", later, "Please sign in again")
+	token := s.Service.IssueToken("alice@contoso.example")
+	s.UserTellsBot("login token")
+	s.BotSays("Please enter your Access token")
+	s.UserAnswersBot(token)
+	s.ContactReceives("mary", "one", "two")
+	s.ContactReceives("john", "three")
+	s.NothingElseWasSaid()
+	if texts := toldIn(s, "mary"); len(texts) != 1 {
+		t.Errorf("the room was told %q", texts)
+	}
+}
+
+func TestThatMessagesWaitIsToldAlthoughTheHomeserverTookTheFirstNoticeNot(t *testing.T) {
+	s := scenario.Start(t, tellingSoon())
+	s.LoginWithToken()
+	s.ServiceSends("mary", "hello")
+	s.RoomShows("mary", "hello")
+	s.ServiceGoesDown()
+	lost := s.HS.Fail(func(r homeserver.Request) bool {
+		return r.Endpoint == "send" && r.UserID == s.Bot() && r.EventType == event.EventMessage.Type
+	}, http.StatusBadGateway, `{"errcode": "M_UNKNOWN", "error": "try again"}`, 1)
+	first := s.UserSends("mary", "one")
+	s.NoticeOn("mary", first, "It will be sent by itself as soon as there is one. Use the command `!messenger status`")
+	if lost.Hits() != 1 {
+		t.Error("the first notice was not lost")
+	}
+	s.ServiceComesBack()
+	s.ContactReceives("mary", "one")
+	s.NothingElseWasSaid()
+	if texts := toldIn(s, "mary"); len(texts) != 1 {
+		t.Errorf("the room was told %q", texts)
+	}
+}
+
+func TestTheLastProblemIsShownAfterTheConnectionIsBack(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.UserTellsBot("status")
+	if text := s.BotSays("1000@messenger.example"); strings.Contains(text, "problem") {
+		t.Errorf("before any problem: %s", text)
+	}
+	before := s.NewerSession(0)
+	s.ConnectionBreaks()
+	s.NewerSession(before)
+	s.ServiceSends("mary", "hello")
+	s.RoomShows("mary", "hello") // what came on the new session comes after the bridge has noted that it is connected
+	s.UserTellsBot("status")
+	text := s.BotSays("1000@messenger.example")
+	if !strings.Contains(text, "— connected since") || !strings.Contains(text, "The last problem was at") || !strings.Contains(text, "(messenger-connection-lost)") {
+		t.Errorf("after a cut: %s", text)
+	}
+}
