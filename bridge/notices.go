@@ -29,6 +29,22 @@ func (c *Connector) notDelivered(n int, result string) {
 	c.tellSoon()
 }
 
+// givenUp counts messages that were given up, apart from the others those of which nobody knows whether they arrived, and has
+// their senders told.
+func (c *Connector) givenUp(rows []database.OutboxMessage, result string) {
+	if len(rows) == 0 {
+		return
+	}
+	uncertain := 0
+	for _, row := range rows {
+		if row.State == database.OutboxWritten {
+			uncertain++
+		}
+	}
+	c.metrics.settledUncertain(outcomeReported, uncertain)
+	c.notDelivered(len(rows), result)
+}
+
 // overseeQueues tells senders of messages that wait for long, gives up those that waited too long, and forgets what was settled long ago. It runs until
 // the bridge stops.
 func (c *Connector) overseeQueues(ctx context.Context) {
@@ -54,16 +70,11 @@ const (
 )
 
 func (c *Connector) oversee(ctx context.Context, now time.Time) error {
-	expired, err := c.db.Outbox.Expired(ctx, now.Add(-c.Config.Expire.Of()), overseePage)
+	expired, err := c.db.Outbox.Expire(ctx, now.Add(-c.Config.Expire.Of()), overseePage, database.GivenUp{Queued: noticeExpired, Written: noticeUncertain})
 	if err != nil {
 		return err
 	}
-	if len(expired) > 0 {
-		if _, err = c.db.Outbox.Settle(ctx, database.OutboxExpired, noticeExpired, database.Seqs(expired)...); err != nil {
-			return err
-		}
-		c.notDelivered(len(expired), resultExpired)
-	}
+	c.givenUp(expired, resultExpired)
 	return errors.Join(
 		ignoreCount(c.db.Outbox.PruneSettled(ctx, now.Add(-keepSettled))),
 		ignoreCount(c.db.MatrixInbox.PruneHandled(ctx, now.Add(-keepSettled))),

@@ -209,15 +209,6 @@ func (s *OutboxStore) Unconfirmed(ctx context.Context, loginID, chatID string) (
 	return queryAll(ctx, s.db, scanOutbox, selectOutbox+` WHERE login_id=$1 AND chat_id=$2 AND state='written' ORDER BY seq`, loginID, chatID)
 }
 
-// Expired returns open rows that were queued before the given time, oldest first: queued ones certainly did not reach the
-// service, written ones may have. The caller settles them with
-// [OutboxStore.Settle]; their senders are told from what that stores.
-func (s *OutboxStore) Expired(ctx context.Context, before time.Time, limit int) ([]OutboxMessage, error) {
-	return queryAll(ctx, s.db, scanOutbox, selectOutbox+`
-		WHERE state IN ('queued', 'written') AND queued_at<$1 ORDER BY queued_at, seq LIMIT $2
-	`, millis(before), limit)
-}
-
 // Open returns all open rows of a login, in order: what is lost to its sender when the login ends.
 func (s *OutboxStore) Open(ctx context.Context, loginID string) ([]OutboxMessage, error) {
 	return queryAll(ctx, s.db, scanOutbox, selectOutbox+` WHERE login_id=$1 AND state IN ('queued', 'written') ORDER BY seq`, loginID)

@@ -123,20 +123,6 @@ func (s *OutboxStore) Fail(ctx context.Context, why string, seqs ...int64) (int6
 	return s.Settle(ctx, OutboxFailed, why, seqs...)
 }
 
-// FailLogin fails all open rows of a login with one reason and returns them as they were, for telling their senders.
-func (s *OutboxStore) FailLogin(ctx context.Context, loginID, why string) (rows []OutboxMessage, err error) {
-	err = s.db.Write(ctx, func(ctx context.Context) error {
-		var err error
-		rows, err = s.Open(ctx, loginID)
-		if err != nil {
-			return err
-		}
-		_, err = s.Fail(ctx, why, Seqs(rows)...)
-		return err
-	})
-	return rows, err
-}
-
 // PruneSettled forgets rows that were settled before the given time, but none whose sender is still to be told that it was not delivered.
 func (s *OutboxStore) PruneSettled(ctx context.Context, before time.Time) (count int64, err error) {
 	return s.db.exec(ctx, `DELETE FROM messenger_outbox WHERE settled_at<>0 AND settled_at<$1 AND (told_at<>0 OR state='confirmed')`, millis(before))

@@ -256,26 +256,30 @@ func TestMessagesThatFailAreReportedOnce(t *testing.T) {
 			equal(t, "changed", changed, want)
 		}
 
-		expired, err := db.Outbox.Expired(ctx, time.Now().Add(time.Hour), 1)
+		why := GivenUp{Queued: "It was not sent.", Written: "Nobody knows."}
+		expired, err := db.Outbox.Expire(ctx, time.Now().Add(time.Hour), 1, why)
 		must(t, err)
 		equalList(t, "expired", stanzas(expired), []string{"$2.0"})
-		count, err := db.Outbox.Settle(ctx, OutboxExpired, "It waited for a week.", Seqs(expired)...)
+		row, _, err := db.Outbox.ByStanzaID(ctx, "me", "$2.0")
 		must(t, err)
-		equal(t, "settled", count, 1)
+		equal(t, "its state", row.State, OutboxExpired)
+		equal(t, "its reason", row.Error, "It was not sent.")
 		if _, err = db.Outbox.Settle(ctx, OutboxConfirmed, "", 1); err == nil {
 			t.Error("settled as confirmed")
 		}
 
-		lost, err := db.Outbox.FailLogin(ctx, "me", "You have logged out.")
+		must(t, db.Outbox.MarkWritten(ctx, "s", 3))
+		lost, err := db.Outbox.FailLogin(ctx, "me", why)
 		must(t, err)
 		equalList(t, "lost at the logout", stanzas(lost), []string{"$3.0"})
 		equal(t, "its text", string(lost[0].Body), "text")
 		open, err := db.Outbox.Open(ctx, "me")
 		must(t, err)
 		equal(t, "open messages", len(open), 0)
-		row, _, err := db.Outbox.ByStanzaID(ctx, "me", "$3.0")
+		row, _, err = db.Outbox.ByStanzaID(ctx, "me", "$3.0")
 		must(t, err)
-		equal(t, "reason", row.Error, "You have logged out.")
+		equal(t, "state", row.State, OutboxFailed)
+		equal(t, "reason of what was written", row.Error, "Nobody knows.")
 		pruned, err := db.Outbox.PruneSettled(ctx, time.Now().Add(time.Hour))
 		must(t, err)
 		equal(t, "pruned before anybody was told", pruned, 0)

@@ -1,14 +1,17 @@
 package scenario_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"maunium.net/go/mautrix/event"
 
 	"matrix-messenger/internal/homeserver"
 	"matrix-messenger/internal/scenario"
+	"matrix-messenger/messengerd"
 )
 
 // tellingSoon tells soon that messages wait.
@@ -94,5 +97,33 @@ func TestTheLastProblemIsShownAfterTheConnectionIsBack(t *testing.T) {
 	text := s.BotSays("1000@messenger.example")
 	if !strings.Contains(text, "— connected since") || !strings.Contains(text, "The last problem was at") || !strings.Contains(text, "(messenger-connection-lost)") {
 		t.Errorf("after a cut: %s", text)
+	}
+}
+
+func TestWhatMayHaveArrivedBeforeALogoutIsNotCalledUnsent(t *testing.T) {
+	numbers := scenario.FreeAddress(t)
+	s := scenario.Start(t, scenario.Options{Network: map[string]any{"metrics": map[string]any{"listen": numbers}}})
+	s.LoginWithToken()
+	s.ServiceSends("mary", "before")
+	s.RoomShows("mary", "before")
+	s.UserTellsBot("help")
+	room := s.Room("mary")
+	s.Switch(func(sw *messengerd.Switches) { sw.Faults.Delay = time.Minute })
+	s.UserSends("mary", "did you get this?")
+	within(t, func(ctx context.Context) error {
+		for !strings.Contains(strings.Join(s.Tables()["messenger_outbox"], "\n"), "| written |") {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(20 * time.Millisecond): // a database tells nobody of a change
+			}
+		}
+		return nil
+	})
+	s.UserTellsBot("logout 1000@messenger.example")
+	s.FormerRoomTells(room, "does not tell whether it arrived")
+	s.BotSays("Logged out")
+	if now := metrics(t, numbers); !strings.Contains(now, `matrix_messenger_uncertain_total{outcome="reported"} 1`) {
+		t.Errorf("the numbers are\n%s", now)
 	}
 }
