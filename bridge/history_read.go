@@ -63,6 +63,10 @@ func (h *history) takeIn(ctx context.Context, session *xmppside.Session, chat st
 	return len(verdict.Missing), h.settle(ctx, known, verdict)
 }
 
+// archiveShows is how many messages of a chat an archive can show, whatever it is asked for: what may be on its way
+// unconfirmed, and what is compared.
+func (c *Connector) archiveShows() int { return min(c.Config.Archive.Count, align.DefaultCapacity) }
+
 // retrieve asks the service.
 func (h *history) retrieve(ctx context.Context, session *xmppside.Session, chat string) ([]archive.Entry, error) {
 	address, err := h.cl.people.address(ctx, chat)
@@ -195,7 +199,7 @@ func (h *history) compare(ctx context.Context, known *recollection, tail []archi
 	}
 	verdict := align.Align(log, entries, align.Options{
 		Offset: known.offset, OffsetKnown: known.offsetKnown,
-		Capacity: min(h.cl.c.Config.Archive.Count, align.DefaultCapacity),
+		Capacity: h.cl.c.archiveShows(),
 		Break:    known.lastKnown(),
 		Since:    known.since,
 	})

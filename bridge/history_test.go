@@ -31,6 +31,15 @@ func newTestHistory(t *testing.T) *history {
 	return cl.history
 }
 
+func TestNoMoreIsUnconfirmedThanAnArchiveCanShow(t *testing.T) {
+	for count, want := range map[int]int{1: 1, 10: 10, 50: 10, 1000: 10} {
+		c := &Connector{Config: config.Config{Archive: config.Archive{Count: count}}}
+		if got := c.archiveShows(); got != want {
+			t.Errorf("with archive.count %d, %d messages may be unconfirmed instead of %d", count, got, want)
+		}
+	}
+}
+
 func (h *history) waits(chat string) bool {
 	h.cl.inbound.mu.Lock()
 	defer h.cl.inbound.mu.Unlock()

@@ -125,9 +125,8 @@ func (cl *Client) tellUser(ctx context.Context, text string) (told bool) {
 // tellPoisoned reports an event that was set aside because handling it failed again and again.
 func (c *Connector) tellPoisoned(ctx context.Context, evt *event.Event, reason string) {
 	c.log.Error().Stringer("event_id", evt.ID).Stringer("room_id", evt.RoomID).Str("reason", reason).Msg("An event was set aside")
-	c.metrics.result(toMessenger, resultFailed)
 	sentence := "the bridge failed while handling it, several times, and has set it aside. Please tell your administrator; sending it in other words may help."
-	state := bridgev2.WrapErrorInStatus(errors.New(reason)).WithStatus(event.MessageStatusFail).
+	state := bridgev2.WrapErrorInStatus(ownFault{errors.New(reason)}).WithStatus(event.MessageStatusFail).
 		WithMessage(sentence).WithIsCertain(false).WithSendNotice(true)
 	c.sendStatus(ctx, &state, bridgev2.StatusEventInfoFromEvent(evt))
 }

@@ -171,7 +171,7 @@ func (o *outbox) round(ctx context.Context, session *xmppside.Session) (more boo
 // next is the next burst. Chats that wait for their archives, or because the service asked them to, are left out; when one may go on, the outbox is kicked.
 func (o *outbox) next(ctx context.Context) ([]database.OutboxMessage, error) {
 	for without := append(o.cl.history.waiting(), o.rests.now()...); ; {
-		rows, err := o.cl.c.db.Outbox.NextQueued(ctx, o.cl.id(), burst, o.cl.c.Config.Archive.Count, without...)
+		rows, err := o.cl.c.db.Outbox.NextQueued(ctx, o.cl.id(), burst, o.cl.c.archiveShows(), without...)
 		if err != nil || len(rows) == 0 {
 			return nil, err
 		}

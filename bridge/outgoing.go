@@ -138,5 +138,5 @@ func refusal(reason event.MessageStatusReason, sentence string, cause error) err
 var errNothingToSend = refusal(event.MessageStatusUnsupported, "it has no text that "+service+" could show. Please write it in words.", nil)
 
 func errStorage(cause error) error {
-	return refusal(event.MessageStatusGenericError, "the bridge could not store it. Please send it again in a minute, and tell your administrator if it keeps happening.", cause)
+	return refusal(event.MessageStatusGenericError, "the bridge could not store it. Please send it again in a minute, and tell your administrator if it keeps happening.", ownFault{cause})
 }

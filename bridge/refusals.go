@@ -51,31 +51,36 @@ func (c *Connector) storeRefusal(ctx context.Context, state *bridgev2.MessageSta
 		Step: state.Step, Status: state.Status, Reason: state.ErrorReason, Message: state.Message, CauseIsShown: state.ErrorAsMessage, Certain: state.IsCertain,
 		Notice: state.SendNotice && info.MessageType != event.MsgNotice, Thread: info.ThreadRoot, TransactionID: info.TransactionID,
 	}
+	portal := c.portalOf(ctx, info.RoomID)
+	if portal == nil || portal.Receiver == "" {
+		return false
+	}
 	settings := c.matrix.Config
 	if !settings.Matrix.MessageStatusEvents && settings.Homeserver.MessageSendCheckpointEndpoint == "" && (!told.Notice || !settings.Matrix.MessageErrorNotices) {
+		c.metrics.result(toMessenger, refusalResult(state))
 		return false // nobody is told anything
 	}
 	if state.InternalError != nil {
 		cause := state.InternalError.Error()
 		told.Cause = strings.ToValidUTF8(cause[:min(len(cause), longestCause)], "")
 	}
-	portal := c.portalOf(ctx, info.RoomID)
-	if portal == nil || portal.Receiver == "" {
-		return false
-	}
 	sentence := told.Message
 	if sentence == "" || told.CauseIsShown {
 		sentence = told.Cause
 	}
+	inserted := true
 	body, err := json.Marshal(told)
 	if err == nil {
 		within, cancel := context.WithTimeout(ctx, storeRefusalTimeout)
 		defer cancel()
-		_, err = c.db.Outbox.Refuse(within, database.OutboxMessage{
+		inserted, err = c.db.Outbox.Refuse(within, database.OutboxMessage{
 			LoginID: string(portal.Receiver), ChatID: string(portal.ID), EventID: string(info.SourceEventID), StanzaID: stanzaID(info.SourceEventID, 0),
 			RoomID: string(info.RoomID), EventType: info.EventType.Type, SenderMXID: string(info.Sender), MsgType: string(info.MessageType),
 			Body: body, Error: sentence,
 		})
+	}
+	if inserted || err != nil { // what was refused before has been counted
+		c.metrics.result(toMessenger, refusalResult(state))
 	}
 	if err != nil {
 		c.log.Err(err).Stringer("event_id", info.SourceEventID).Msg("It cannot be stored that an event was refused, so its sender is told at once or not at all")
@@ -83,6 +88,21 @@ func (c *Connector) storeRefusal(ctx context.Context, state *bridgev2.MessageSta
 	}
 	c.tellSoon()
 	return true
+}
+
+// ownFault is the cause of a refusal that is no judgement of the event: the bridge could not do its work.
+type ownFault struct{ error }
+
+func (f ownFault) Unwrap() error { return f.error }
+
+// refusalResult is what an event counts as that never got as far as the outbox: refused, or failed when it was the
+// bridge that could not handle it.
+func refusalResult(state *bridgev2.MessageStatus) string {
+	var fault ownFault
+	if state.Status == event.MessageStatusRetriable || errors.As(state.InternalError, &fault) {
+		return resultFailed
+	}
+	return resultRefused
 }
 
 // tellRefusal tells the sender of an event, on the event, that it was refused. An error means that it is worth another try.
