@@ -128,9 +128,6 @@ func (c *Connector) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err = c.startOAuth(); err != nil {
-		return err
-	}
 	return c.metrics.listen(c)
 }
 

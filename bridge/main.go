@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -12,6 +13,7 @@ import (
 	"matrix-messenger/database"
 	"matrix-messenger/matrixside/inbox"
 	"matrix-messenger/matrixside/stablesend"
+	"matrix-messenger/oauth"
 )
 
 // Version is the release the program was built from.
@@ -42,7 +44,7 @@ func NewMain() *Main {
 	m.PostInit = func() {
 		if err := m.prepare(m.Log.WithContext(context.Background())); err != nil {
 			m.Log.WithLevel(zerolog.FatalLevel).Err(err).Msg("The bridge cannot start")
-			os.Exit(ExitStart)
+			os.Exit(startStatus(err))
 		}
 	}
 	m.PostStart = func() {
@@ -63,11 +65,26 @@ func NewMain() *Main {
 const (
 	// ExitConfig is the status when a key of the network section does not exist.
 	ExitConfig = 11
-	// ExitStart is the status when the database or the secret key is not usable, or another process has the database.
+	// ExitStart is the status when the database cannot be used at the moment, or another process has it.
 	ExitStart = 40
 	// ExitTaken is the status when another process has taken the database while this one could not reach it.
 	ExitTaken = 41
+	// ExitSettings is the status when settings, or settings and database, do not fit each other: a restart mends nothing.
+	ExitSettings = 42
 )
+
+// startStatus is the exit status of a start that failed.
+func startStatus(err error) int {
+	var key *config.KeyError
+	var owner *database.NotOwnerError
+	var oauthKey *oauth.ConfigError
+	switch {
+	case errors.As(err, &key), errors.As(err, &owner), errors.As(err, &oauthKey),
+		errors.Is(err, database.ErrWeakKey), errors.Is(err, database.ErrWrongKey), errors.Is(err, database.ErrTooNew):
+		return ExitSettings
+	}
+	return ExitStart
+}
 
 // refuseWrongKeys ends the program. It is called while the framework rewrites the configuration file, which would drop what it does not know: there
 // is no other moment to stop it, and no error to return.
@@ -94,6 +111,12 @@ func (m *Main) prepare(ctx context.Context) error {
 	}
 	c.sealer = sealer
 	c.matrix = m.Matrix
+	if err = c.checkPublicMedia(); err == nil {
+		err = c.startOAuth()
+	}
+	if err != nil {
+		return err
+	}
 	if err = m.claimDatabase(ctx); err != nil {
 		return err
 	}

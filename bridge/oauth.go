@@ -41,6 +41,17 @@ func (c *Connector) startOAuth() error {
 	return nil
 }
 
+// checkPublicMedia refuses public media without an address to serve them at, as the framework would later.
+func (c *Connector) checkPublicMedia() error {
+	if !c.matrix.Config.PublicMedia.Enabled || c.matrix.GetPublicAddress() != "" {
+		return nil
+	}
+	return &config.KeyError{
+		Path:    "public_media.enabled",
+		Problem: "is true, but the bridge has no public address at which contacts could open files; set appservice.public_address",
+	}
+}
+
 // serveCallback routes the browser's way back. The framework's router takes no further routes once it serves, and the
 // settings are not checked before that, so the route is there from the beginning and answers as soon as there is
 // somebody to answer.
