@@ -2,13 +2,10 @@ package bridge
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/rs/zerolog"
 	"mellium.im/xmpp/stanza"
 
 	"matrix-messenger/database"
@@ -120,34 +117,51 @@ func (o *outbox) onState(ev xmppside.StateEvent) {
 	}
 }
 
-// work sends until nothing is left, or the session is over.
+// work sends until nothing is left, or there is no session.
 func (o *outbox) work(ctx context.Context) {
-	for ctx.Err() == nil && !o.isEnding() {
-		session := o.cl.session()
-		if session == nil {
-			break
-		}
-		more, err := o.round(ctx, session)
-		if err != nil {
-			if ctx.Err() == nil {
-				o.cl.log.Debug().Err(err).Msg("Sending paused")
-			}
-			select {
-			case <-session.Done():
-			case <-ctx.Done():
-			case <-time.After(outboxPause):
-				continue
-			}
-			break
+	for {
+		more := o.advance(ctx)
+		if ctx.Err() != nil || o.isEnding() {
+			o.rest(true)
+			return
 		}
 		if !more && o.rest(false) {
 			return
 		}
 	}
-	o.rest(true)
 }
 
-// outboxPause is the wait after the database could not be used while the session was up.
+// advance does one round and tells whether another one is to follow at once. When its session is over meanwhile, none is: the next session asks for it, or has done so already.
+func (o *outbox) advance(ctx context.Context) (more bool) {
+	session := o.cl.session()
+	if session == nil {
+		return false
+	}
+	more, err := o.round(ctx, session)
+	if err == nil {
+		return more
+	}
+	if ctx.Err() == nil {
+		o.cl.log.Debug().Err(err).Msg("Sending paused")
+	}
+	return o.pause(ctx, session)
+}
+
+// pause waits before something is tried again, and tells whether the session goes on.
+func (o *outbox) pause(ctx context.Context, session *xmppside.Session) bool {
+	timer := time.NewTimer(outboxPause)
+	defer timer.Stop()
+	select {
+	case <-session.Done():
+		return false
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// outboxPause is the wait after something failed while the session was up: the database, or the question behind a burst.
 const outboxPause = 2 * time.Second
 
 // round settles what an earlier session left, and sends one burst.
@@ -159,13 +173,7 @@ func (o *outbox) round(ctx context.Context, session *xmppside.Session) (more boo
 	if err != nil || len(rows) == 0 {
 		return false, err
 	}
-	if err = o.write(ctx, session, rows); err != nil {
-		return false, err
-	}
-	if err = session.Barrier(ctx); err != nil {
-		return false, fmt.Errorf("no confirmation: %w", err)
-	}
-	return true, o.confirmPatiently(ctx, rows, o.cl.c.streamID(session.ID()))
+	return true, o.send(ctx, session, rows)
 }
 
 // next is the next burst. Chats that wait for their archives, or because the service asked them to, are left out; when one may go on, the outbox is kicked.
@@ -192,103 +200,6 @@ func (o *outbox) next(ctx context.Context) ([]database.OutboxMessage, error) {
 			return ready, nil
 		}
 	}
-}
-
-// confirmPatiently repeats what the database did not take. To leave it to the next session's archive would be to forget what is known, and the archive may have moved on by then.
-func (o *outbox) confirmPatiently(ctx context.Context, rows []database.OutboxMessage, stream string) error {
-	for attempt := 1; ; attempt++ {
-		err := o.confirm(ctx, rows, stream)
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		o.cl.log.Warn().Err(err).Msg("A confirmation could not be stored and is tried again")
-		if !sleep(ctx, min(backoff(attempt), outboxPause)) {
-			return err
-		}
-	}
-}
-
-// write gives rows to the stream. They are marked before the first byte leaves: a crash in between leaves a message that is looked for in the archive, and not
-// one that is sent twice.
-func (o *outbox) write(ctx context.Context, session *xmppside.Session, rows []database.OutboxMessage) error {
-	stream := o.cl.c.streamID(session.ID())
-	err := o.cl.c.db.Write(ctx, func(ctx context.Context) error {
-		if err := o.cl.c.db.Outbox.MarkWritten(ctx, stream, database.Seqs(rows)...); err != nil {
-			return err
-		}
-		return o.cl.logOutgoing(ctx, rows, stream)
-	})
-	if err != nil {
-		return err
-	}
-	for i, row := range rows {
-		to, err := o.cl.people.address(ctx, row.ChatID)
-		if err == nil {
-			err = session.SendMessage(ctx, to, row.StanzaID, string(row.Body))
-		}
-		if err != nil {
-			// Nothing was written of this one and those behind it.
-			return errors.Join(err, o.unwrite(context.WithoutCancel(ctx), rows[i:]))
-		}
-	}
-	return nil
-}
-
-// unwrite puts rows back that certainly did not reach the stream.
-func (o *outbox) unwrite(ctx context.Context, rows []database.OutboxMessage) error {
-	return o.cl.c.db.Write(ctx, func(ctx context.Context) error {
-		if err := o.cl.c.db.Outbox.Requeue(ctx, database.Seqs(rows)...); err != nil {
-			return err
-		}
-		for _, row := range rows {
-			if err := o.cl.c.db.ChatLog.Delete(ctx, row.LoginID, row.ChatID, row.StanzaID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// confirm settles rows that the service has: those that are still written to the given stream, as its answer says nothing about one that it has sent back before; or, without one, all that are
-// open, as the archive shows them.
-func (o *outbox) confirm(ctx context.Context, rows []database.OutboxMessage, stream string) error {
-	var confirmed int64
-	err := o.cl.c.db.Write(ctx, func(ctx context.Context) (err error) {
-		if confirmed, err = o.cl.c.db.Outbox.MarkConfirmed(ctx, stream, database.Seqs(rows)...); err != nil {
-			return err
-		}
-		for _, row := range rows { // one that was sent back is not in the log any more
-			if err := o.cl.c.db.ChatLog.SetState(ctx, row.LoginID, row.ChatID, row.StanzaID, logConfirmed); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		// The service's refusal of a message comes before the answer that confirms those written with it.
-		refused := int(confirmed) < len(rows) && !o.isConfirmed(ctx, row)
-		if refused {
-			continue
-		}
-		o.cl.c.metrics.sent(row)
-	}
-	if o.cl.c.reportsStates() {
-		o.cl.c.tellSoon()
-	}
-	return nil
-}
-
-// isConfirmed looks at what became of a row.
-func (o *outbox) isConfirmed(ctx context.Context, row database.OutboxMessage) bool {
-	now, found, err := o.cl.c.db.Outbox.ByStanzaID(ctx, row.LoginID, row.StanzaID)
-	if err != nil {
-		zerolog.Ctx(ctx).Err(err).Msg("A message's state cannot be read")
-		return false
-	}
-	return found && now.State == database.OutboxConfirmed
 }
 
 // refused handles an error stanza for a message: what kind it is decides between one more try and a notice on the very event (messenger-protocol.md 12.3).

@@ -37,6 +37,9 @@ func (s *Session) Request(ctx context.Context, req iq.Request, into any) error {
 // will do, as a server handles a stream in order (RFC 6120, 10.1).
 func (s *Session) Barrier(ctx context.Context) error { return s.stream.Barrier(ctx) }
 
+// Nudge makes the session prove that it is alive, by a ping right now; without an answer in time it ends.
+func (s *Session) Nudge() { s.stream.Nudge() }
+
 // SendMessage queues a chat message with the given id, which its error or its absence is known by later. An error means
 // that certainly nothing of it was or will be written; so with the other stanzas.
 func (s *Session) SendMessage(ctx context.Context, to, id, body string) error {

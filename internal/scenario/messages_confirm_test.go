@@ -119,3 +119,24 @@ func TestAMessageThatTheServiceWantsLaterAgainAndAgainIsTold(t *testing.T) {
 	s.ContactReceives("mary", "here again")
 	s.NothingElseWasSaid()
 }
+
+func TestAnAnswerThatComesLateConfirmsOnTheSameSession(t *testing.T) {
+	opts, points := reporting(t)
+	pings := &heard{text: "urn:xmpp:ping", fromClient: true}
+	opts.Trace = pings.trace
+	s := friends(t, opts)
+	session := s.User().Sessions()[0].ID
+	switches(s, func(sw *messengerd.Switches) { sw.Ping = "silence" })
+	before := pings.times()
+	sent := s.UserSends("mary", "are you there?")
+	s.ContactReceives("mary", "are you there?")
+	pings.reaches(t, before+1) // this one is given up after 30 s
+	switches(s, func(sw *messengerd.Switches) { sw.Ping = "result" })
+	s.StatusIs("mary", sent, event.MessageStatusSuccess)
+	points.sentOnce(t, sent)
+	if sessions := s.User().Sessions(); len(sessions) != 1 || sessions[0].ID != session {
+		t.Errorf("the sessions are %+v", sessions)
+	}
+	s.NothingElseWasSaid()
+	statusesAre(s, sent, event.MessageStatusPending, event.MessageStatusSuccess)
+}
