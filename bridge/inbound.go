@@ -209,7 +209,9 @@ func (in *inbound) releaseChat(chat string) {
 	}
 }
 
-// rest ends a worker unless something has come in meanwhile or the chat is held.
+// rest ends a worker unless something has come in meanwhile or the chat is held. A forced one ends in any case, because
+// its session is over; when the next one has begun before that, which a homeserver that hangs brings about, the chat
+// gets another worker.
 func (in *inbound) rest(chat string, worker *chatWorker, force bool) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -218,7 +220,11 @@ func (in *inbound) rest(chat string, worker *chatWorker, force bool) bool {
 		return false
 	}
 	worker.running, worker.busy = false, false
-	if worker.held == 0 && in.ctx != nil {
+	switch {
+	case worker.held > 0 || in.ctx == nil:
+	case force && in.ctx.Err() == nil:
+		in.start(chat)
+	default:
 		delete(in.chats, chat)
 	}
 	return true
@@ -285,8 +291,10 @@ func (in *inbound) onItsWay(chat string) (row int64, is bool) {
 func (in *inbound) run(ctx context.Context, chat string, worker *chatWorker) {
 	for attempt := 0; ctx.Err() == nil; {
 		if !in.claim(worker) {
-			in.rest(chat, worker, true)
-			return
+			if in.rest(chat, worker, false) {
+				return
+			}
+			continue // the chat was released meanwhile
 		}
 		row, found, err := in.cl.c.db.MessengerInbox.NextForChat(ctx, in.cl.id(), chat)
 		switch {

@@ -30,3 +30,38 @@ func TestARowThatMayBeInItsRoomIsKnownWhicheverWorkerHasItNext(t *testing.T) {
 		t.Error("a row of an earlier run was not tried")
 	}
 }
+
+func TestAChatThatIsReleasedWhileItsWorkerEndsIsWorkedOn(t *testing.T) {
+	h := newTestHistory(t)
+	in := h.cl.inbound
+	in.ctx = h.ctx
+	worker := &chatWorker{running: true}
+	in.chats["mary"] = worker
+	in.holdChat("mary")
+	if in.claim(worker) {
+		t.Fatal("a row of a chat that waits is handed over")
+	}
+	in.releaseChat("mary")
+	if in.rest("mary", worker, false) {
+		t.Error("the worker ends, and nobody starts it again")
+	}
+}
+
+func TestAWorkerThatEndsAfterTheNextSessionHasBegunIsReplaced(t *testing.T) {
+	cl := newTestHistory(t).cl
+	in := cl.inbound
+	_ = withDatabase(t, cl).Close() // what a worker reads fails, and so it stays
+	worker := &chatWorker{running: true}
+	in.chats["mary"] = worker
+	in.resume()
+	if !worker.again {
+		t.Fatal("the worker of the session before is not asked to go on")
+	}
+	if in.rest("mary", worker, true); in.chats["mary"] == nil || !in.chats["mary"].running {
+		t.Error("the worker of the session before ends, and the new one has none")
+	}
+	in.stop()
+	if in.chats["mary"] == nil || in.chats["mary"].running {
+		t.Error("what is left for the next session is forgotten")
+	}
+}
