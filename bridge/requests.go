@@ -175,7 +175,7 @@ func (p *people) withdrawn(ctx context.Context, who string) error {
 		if err != nil || !moved {
 			return err
 		}
-		return p.cl.c.db.Held.Delete(ctx, p.cl.id(), who)
+		return p.dropHeld(ctx, who)
 	})
 	if err == nil && moved {
 		delete(waiting, who)
@@ -220,7 +220,10 @@ func (p *people) settle(ctx context.Context, who string, state database.RequestS
 			return err
 		}
 		if state == database.RequestDeclining {
-			return p.cl.c.db.Held.Delete(ctx, p.cl.id(), who)
+			return p.dropHeld(ctx, who)
+		}
+		if err = p.cl.c.db.ArchiveRead.Readmit(ctx, p.cl.id(), who); err != nil {
+			return err
 		}
 		_, err = p.cl.c.db.Held.Release(ctx, p.cl.id(), who, who, kindMessage)
 		return err

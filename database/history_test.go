@@ -94,6 +94,32 @@ func TestRowsAreFoundByTheirExactTime(t *testing.T) {
 	})
 }
 
+func TestChatsOfWhichNothingIsKnownAreThoseWithoutMessagesThatWereNotDismissed(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		must(t, db.ChatLog.Append(ctx, 0, LogEntry{LoginID: "me", ChatID: "talked", Key: "1"}, LogEntry{LoginID: "you", ChatID: "new", Key: "1"}))
+		must(t, db.ArchiveRead.Set(ctx, "me", "read", ArchiveRead{At: time.UnixMilli(1700000000000), StreamID: "run.1"}))
+		must(t, db.ArchiveRead.Dismiss(ctx, "me", "declined"))
+		must(t, db.ArchiveRead.Dismiss(ctx, "me", "accepted"))
+		must(t, db.ArchiveRead.Readmit(ctx, "me", "accepted"))
+		must(t, db.ArchiveRead.Readmit(ctx, "me", "read"))
+		chats := []string{"talked", "read", "declined", "new", "accepted"}
+		for i := range maxListed {
+			chats = append(chats, fmt.Sprint("more", i))
+		}
+		unseen, err := db.ArchiveRead.Unseen(ctx, "me", chats)
+		must(t, err)
+		equal(t, "how many", len(unseen), 3+maxListed)
+		equal(t, "the first", fmt.Sprint(unseen[:4]), "[read new accepted more0]")
+		read, err := db.ArchiveRead.Get(ctx, "me", "read")
+		must(t, err)
+		equal(t, "what was read stays", read.StreamID, "run.1")
+		none, err := db.ArchiveRead.Unseen(ctx, "me", nil)
+		must(t, err)
+		equal(t, "of none", len(none), 0)
+	})
+}
+
 func TestAChatRemembersWhenItsArchiveWasRead(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db *Database) {
 		ctx := t.Context()
