@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -26,7 +27,17 @@ const noticeSetAside = "A message from %s of %s could not be shown in its room, 
 // for a chat and a reason, until something gets into the room again.
 func (in *inbound) setAside(ctx context.Context, row database.Incoming, reason error) error {
 	in.cl.log.Error().Err(reason).Int64("row", row.Seq).Str("kind", row.Kind).Msg("A message from " + service + " was set aside")
-	if err := in.cl.c.db.MessengerInbox.SetAside(ctx, row.Seq, reason.Error()); err != nil {
+	var what incoming
+	readable := json.Unmarshal(row.Body, &what) == nil && row.Kind != kindNotice
+	err := in.cl.c.db.Write(ctx, func(ctx context.Context) error {
+		if readable { // known from now on, else the next reading of the archive would bring it again
+			if err := in.cl.logIncoming(ctx, row, what); err != nil {
+				return err
+			}
+		}
+		return in.cl.c.db.MessengerInbox.SetAside(ctx, row.Seq, reason.Error())
+	})
+	if err != nil {
 		return err
 	}
 	in.end(row)

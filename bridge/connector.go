@@ -65,7 +65,8 @@ type Connector struct {
 	// wrongKeys is called with the keys of the file that do not exist, before the file is rewritten.
 	wrongKeys func([]*config.KeyError)
 
-	archiveSlots chan struct{} // taken while an archive is read
+	archiveTurns *turns // of reading the archives of chats
+	listTurns    *turns // of asking for the chats of an archive
 
 	mu      sync.Mutex
 	clients map[networkid.UserLoginID]*Client
@@ -100,7 +101,7 @@ func (c *Connector) Init(br *bridgev2.Bridge) {
 	c.telling = exsync.NewKeyedMutex[string]()
 	c.left = make(chan struct{}, 1)
 	c.accounts = exsync.NewKeyedMutex[networkid.UserLoginID]()
-	c.archiveSlots = make(chan struct{}, archiveReads)
+	c.archiveTurns, c.listTurns = newTurns(archiveReads), newTurns(archiveLists)
 	c.ctx, c.stop = context.WithCancel(c.log.WithContext(context.Background()))
 
 	// The framework's own queues answer before anything is handled, and lose what is in them at the end: ours replace them.

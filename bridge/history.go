@@ -23,7 +23,8 @@ type history struct {
 	ctx     context.Context // of the workers, nil while disconnected
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
-	workers int
+	asked   int // turns of reading that were asked for and have not come
+	reading int // archives that are being read
 
 	session uint64 // the latest to sign in, 0: none yet
 	since   time.Time
@@ -38,7 +39,7 @@ type history struct {
 
 	repeats map[repeatKey]*repeat // stored messages of this session
 	clock   serviceClock
-	listing bool            // the chats of the archive are being given rooms
+	list    listing
 	begun   map[string]bool // chats that began while nobody was there
 }
 
@@ -131,6 +132,7 @@ func (h *history) begin(session uint64, now time.Time) {
 	h.session, h.since = session, now
 	h.chats, h.repeats = nil, nil
 	h.silent, h.resting = 0, time.Time{}
+	h.list.restart()
 }
 
 // stream names the session that goes on, as the database has it.
@@ -151,9 +153,9 @@ func (h *history) onState(ev xmppside.StateEvent) {
 		return
 	}
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.startWorkers()
-	h.mu.Unlock()
-	h.roomsAtLogin()
+	h.askList()
 }
 
 // stop ends the workers, waits for them, and lets every chat go on.
@@ -161,6 +163,7 @@ func (h *history) stop() {
 	h.mu.Lock()
 	cancel := h.cancel
 	h.ctx, h.cancel = nil, nil
+	h.list.restart()
 	h.mu.Unlock()
 	if cancel == nil {
 		return

@@ -30,8 +30,6 @@ const (
 	archiveReads = 64
 	// readTimeout bounds the questions about one chat.
 	readTimeout = 10 * time.Second
-	// slotTimeout bounds the wait for other logins.
-	slotTimeout = 20 * time.Second
 	// holdTimeout is how long a chat waits for its archive.
 	holdTimeout = time.Minute
 	// maxJobs bounds the queue; a chat beyond it goes on without its archive.
@@ -123,57 +121,48 @@ func (h *history) sweepHolds() {
 	}
 }
 
-// startWorkers makes sure that what waits is worked on while there is a session. The lock is held.
+// startWorkers makes sure that what waits is worked on while there is a session: each job at one of the bridge's turns.
+// The lock is held.
 func (h *history) startWorkers() {
-	if h.ctx == nil || len(h.queue) == 0 {
-		return
-	}
-	session := h.cl.session()
-	if session == nil {
+	if h.ctx == nil || h.cl.session() == nil {
 		return // the state Online starts them
 	}
-	for h.workers < min(readWorkers, len(h.queue)) {
-		h.workers++
-		ctx := h.ctx
-		h.work.Go(func() { h.readQueue(ctx, session) })
+	for h.reading+h.asked < readWorkers && h.asked < len(h.queue) {
+		h.asked++
+		h.cl.c.archiveTurns.take(h.readNext)
 	}
 }
 
-// readQueue reads archives until there is nothing to read or no session to do it with.
-func (h *history) readQueue(ctx context.Context, session *xmppside.Session) {
-	for {
-		job := h.next(ctx, session)
-		if job == nil {
-			return
-		}
-		added, err := h.readJob(ctx, session, job)
-		h.finish(ctx, session, job, added, err)
-		if errors.Is(err, errNotStored) {
-			h.cl.log.Warn().Err(err).Msg("What the archive showed could not be stored and is read again")
-			sleep(ctx, storePause)
-		}
+// readNext reads the archive of the chat whose turn it is.
+func (h *history) readNext() {
+	ctx, session, job := h.next()
+	if job == nil {
+		return
 	}
+	defer h.work.Done()
+	added, err := h.read(ctx, session, job.chat)
+	h.finish(ctx, session, job, added, err)
 }
 
 // storePause is the wait before an archive is read again whose answer could not be stored, as when a disk is full. What the session missed before is in the archive alone.
 const storePause = time.Second
 
-// next takes the next job, or ends the worker.
-func (h *history) next(ctx context.Context, session *xmppside.Session) *readJob {
+// next takes the next job, if there is one and a session for it.
+func (h *history) next() (ctx context.Context, session *xmppside.Session, job *readJob) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if ctx.Err() != nil || isOver(session) || len(h.queue) == 0 {
-		h.workers--
-		if ctx.Err() == nil && h.cl.session() != session {
-			h.startWorkers() // of the session that has begun meanwhile
-		}
-		return nil
+	h.asked--
+	session = h.cl.session()
+	if h.ctx == nil || session == nil || isOver(session) || len(h.queue) == 0 {
+		return nil, nil, nil // the state Online of the next session goes on
 	}
-	job := h.queue[0]
+	job = h.queue[0]
 	h.queue = h.queue[1:]
+	h.reading++
+	h.work.Add(1) // not after stop, which takes the context away first
 	job.running = true
 	h.hold(job)
-	return job
+	return h.ctx, session, job
 }
 
 func isOver(session *xmppside.Session) bool {
@@ -185,37 +174,28 @@ func isOver(session *xmppside.Session) bool {
 	}
 }
 
-// readJob reads one archive when it is the login's turn.
-func (h *history) readJob(ctx context.Context, session *xmppside.Session, job *readJob) (added int, err error) {
-	timer := time.NewTimer(slotTimeout)
-	defer timer.Stop()
-	select {
-	case h.cl.c.archiveSlots <- struct{}{}:
-	case <-timer.C:
-		return 0, errSilent
-	case <-session.Done():
-		return 0, errSessionOver
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	defer func() { <-h.cl.c.archiveSlots }()
-	return h.read(ctx, session, job.chat)
-}
-
 // finish ends a job and lets its chat go on. When the session ended over it, or the next one has begun, it waits for that one, and when the database did not take what was read, for its next
 // turn.
 func (h *history) finish(ctx context.Context, session *xmppside.Session, job *readJob, added int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	job.running = false
+	h.reading--
 	again := h.session != session.ID()
 	if err != nil {
 		again = isOver(session) || errors.Is(err, errNotStored)
 	}
 	if again && ctx.Err() == nil {
 		h.queue = slices.Insert(h.queue, 0, job)
+		if errors.Is(err, errNotStored) {
+			h.cl.log.Warn().Err(err).Msg("What the archive showed could not be stored and is read again")
+			time.AfterFunc(storePause, h.goOn)
+		} else {
+			h.startWorkers()
+		}
 		return
 	}
+	defer h.startWorkers()
 	known := h.chat(job.chat)
 	if err == nil {
 		known.read = session.ID()
@@ -230,6 +210,13 @@ func (h *history) finish(ctx context.Context, session *xmppside.Session, job *re
 	}
 	h.end(job, added, err)
 	h.noteAnswer(err)
+}
+
+// goOn is startWorkers without the lock.
+func (h *history) goOn() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.startWorkers()
 }
 
 func (h *history) end(job *readJob, added int, err error) {

@@ -42,7 +42,7 @@ func (h *history) takeIn(ctx context.Context, session *xmppside.Session, chat st
 	if err != nil {
 		return 0, err
 	}
-	tail = known.unshown(tail)
+	shown, tail := known.splitShown(tail)
 	verdict, err := h.compare(ctx, known, tail)
 	if err != nil {
 		return 0, err
@@ -52,6 +52,9 @@ func (h *history) takeIn(ctx context.Context, session *xmppside.Session, chat st
 		return 0, err
 	}
 	err = h.cl.c.db.Write(ctx, func(ctx context.Context) error {
+		if err := h.logShown(ctx, known, shown); err != nil {
+			return err
+		}
 		if err := h.insertMissing(ctx, known, missing); err != nil {
 			return err
 		}
@@ -175,12 +178,29 @@ func (h *history) newestShown(ctx context.Context, chat string) (time.Time, erro
 	return newest[0].Timestamp, nil
 }
 
-// unshown leaves out what a room that outlived its log shows already.
-func (r *recollection) unshown(tail []archive.Entry) []archive.Entry {
-	for !r.shown.IsZero() && len(tail) > 0 && !tail[0].Time.Add(-r.offset).After(r.shown) {
-		tail = tail[1:]
+// splitShown separates what a room that outlived its log shows already from the rest.
+func (r *recollection) splitShown(tail []archive.Entry) (shown, rest []archive.Entry) {
+	n := 0
+	for !r.shown.IsZero() && n < len(tail) && !tail[n].Time.Add(-r.offset).After(r.shown) {
+		n++
 	}
-	return tail
+	return tail[:n], tail[n:]
+}
+
+// logShown puts such messages into the log, so that the next reading knows them.
+func (h *history) logShown(ctx context.Context, known *recollection, shown []archive.Entry) error {
+	entries := make([]database.LogEntry, len(shown))
+	for i, e := range shown {
+		hash, err := h.cl.textHash(known.chat, e.Body)
+		if err != nil {
+			return err
+		}
+		entries[i] = database.LogEntry{
+			LoginID: h.cl.id(), ChatID: known.chat, Key: newKey(), Mine: e.Mine, TextHash: hash,
+			Stamp: e.Time, Source: sourceArchive, State: logConfirmed, StreamID: known.stream,
+		}
+	}
+	return h.cl.c.db.ChatLog.Append(ctx, h.cl.logLength(), entries...)
 }
 
 // compare says what the archive tells about the chat.

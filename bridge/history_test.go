@@ -21,7 +21,7 @@ import (
 func newTestHistory(t *testing.T) *history {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	c := &Connector{ctx: ctx, stop: cancel, archiveSlots: make(chan struct{}, 1), Config: config.Config{Archive: config.Archive{Enabled: true, Count: 10}}}
+	c := &Connector{ctx: ctx, stop: cancel, archiveTurns: newTurns(1), listTurns: newTurns(1), Config: config.Config{Archive: config.Archive{Enabled: true, Count: 10}}}
 	cl := &Client{c: c, login: &bridgev2.UserLogin{UserLogin: &bridgedb.UserLogin{ID: "me@messenger.example"}}, log: zerolog.Nop()}
 	cl.inbound = newInbound(cl)
 	cl.outbox = newOutbox(cl)
@@ -270,7 +270,7 @@ func TestAnAnswerOfTheSessionBeforeDoesNotCountForTheNext(t *testing.T) {
 	h := newTestHistory(t)
 	h.before("mary")
 	job := h.queue[0]
-	h.queue, job.running = nil, true
+	h.queue, job.running, h.reading = nil, true, 1
 	h.begin(8, time.Now())
 	h.finish(t.Context(), &xmppside.Session{}, job, 3, nil)
 	if len(h.queue) != 1 || !h.waits("mary") || h.chat("mary").read == 8 {

@@ -70,16 +70,3 @@ func TestWhatWasMissedIsReadBeforeWhatWaitsIsWritten(t *testing.T) {
 	s.RoomReads("mary", want...)
 	s.LastWords("mary", want...)
 }
-
-func TestAChatThatBeganWhileNobodyWasThereIsFoundInTheArchive(t *testing.T) {
-	s := scenario.Start(t, scenario.Options{})
-	s.LoginWithToken()
-	s.ServiceSends("mary", "hello")
-	s.RoomShows("mary", "hello")
-	s.StopBridge()
-	s.UserIsElsewhere(true)
-	s.TalkElsewhere("john", "john: are you there?", scenario.Me+"yes, on the phone")
-	s.UserIsElsewhere(false)
-	s.StartBridge()
-	s.RoomReads("john", "john: are you there?", scenario.Me+"yes, on the phone")
-}
