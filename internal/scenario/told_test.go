@@ -42,8 +42,9 @@ func TestARefusalIsToldAlthoughTheHomeserverWasAwayAndTheBridgeWasKilled(t *test
 	s.HomeserverGoesDown()
 	refusing = true
 	s.ServiceComesBack()
+	// The two that the service refuses, and the one by which it was seen that the bridge has handled them, refused by the bridge.
 	within(t, func(ctx context.Context) error {
-		for !strings.Contains(metrics(t, numbers), `matrix_messenger_messages_total{direction="to_messenger",result="refused"} 2`) {
+		for !strings.Contains(metrics(t, numbers), `matrix_messenger_messages_total{direction="to_messenger",result="refused"} 3`) {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
