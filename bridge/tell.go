@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -27,13 +28,20 @@ func (c *Connector) tellSoon() {
 // tellPage is how many messages of a room are told about at a time.
 const tellPage = 200
 
-// tellNow tells everything there is to tell to a login's user, for as long as it takes but not longer than the context.
+// tellNow tells everything there is to tell to a login's user, again and again until it is told or the context ends.
 func (c *Connector) tellNow(ctx context.Context, loginID string) error {
-	rooms, err := c.db.Outbox.UntoldRooms(ctx, loginID)
-	for _, room := range rooms {
-		err = errors.Join(err, c.tellRoom(ctx, room))
+	for attempt := 1; ; attempt++ {
+		rooms, err := c.db.Outbox.UntoldRooms(ctx, loginID)
+		telling := new(errgroup.Group)
+		telling.SetLimit(tellsAtOnce)
+		for _, room := range rooms {
+			telling.Go(func() error { return c.tellRoom(ctx, room) })
+		}
+		err = errors.Join(err, telling.Wait())
+		if err == nil || !sleep(ctx, backoff(attempt)) {
+			return err
+		}
 	}
-	return err
 }
 
 // tellRoom tells in one room what was delivered and what was not.

@@ -251,6 +251,27 @@ func TestLoggingOutReportsWhatIsQueuedAndWipesTheAccount(t *testing.T) {
 	s.ContactReceives("mary", "back again")
 }
 
+func TestALogoutTellsWhatWasNotSentThoughTheHomeserverStumbles(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.ServiceSends("mary", "before")
+	s.RoomShows("mary", "before")
+	s.UserTellsBot("help")
+	s.ServiceGoesDown()
+	if _, err := s.Alice.SendText(s.Room("mary"), "too late"); err != nil {
+		t.Fatal(err)
+	}
+	s.BridgeHasHandledWhatIsIn("mary")
+	room := s.Room("mary")
+	s.HS.Fail(func(r homeserver.Request) bool {
+		return homeserver.Sends("m.room.message")(r) && r.RoomID == room && r.UserID == s.Bot()
+	},
+		http.StatusBadGateway, `{"errcode":"M_UNKNOWN","error":"stumbling"}`, 2)
+	s.UserTellsBot("logout 1000@messenger.example")
+	s.FormerRoomTells(room, "before it could be sent")
+	s.BotSays("Logged out")
+}
+
 // open fetches a page as a browser does.
 func open(t *testing.T, address string) string {
 	t.Helper()
