@@ -114,6 +114,8 @@ func TestTheStatusOfAMessageIsTheTruth(t *testing.T) {
 	refused := s.UserSends("mary", words(3000))
 	s.StatusIs("mary", refused, event.MessageStatusFail)
 	s.NoticeOn("mary", refused, "Messenger does not accept this message")
+	// Its first part decides; the service has refused the second one, too, when it has come to what was sent after it.
+	s.StatusIs("mary", s.UserSends("mary", "nor this one"), event.MessageStatusFail)
 	if err := s.Service.SetSwitches(failMessages("")); err != nil {
 		t.Fatal(err)
 	}
