@@ -227,18 +227,25 @@ func TestALostSignInIsToldAndOneCommandBringsItBack(t *testing.T) {
 	s.NothingElseWasSaid()
 }
 
-func TestLoggingOutReportsWhatIsQueuedAndWipesTheAccount(t *testing.T) {
-	s := scenario.Start(t, scenario.Options{})
+// withSomethingQueued is a bridge whose user has written in the given room while the service is away.
+func withSomethingQueued(t *testing.T) (s *scenario.Scenario, room id.RoomID) {
+	t.Helper()
+	s = scenario.Start(t, scenario.Options{})
 	s.LoginWithToken()
 	s.ServiceSends("mary", "before")
 	s.RoomShows("mary", "before")
 	s.UserTellsBot("help")
 	s.ServiceGoesDown()
-	if _, err := s.Alice.SendText(s.Room("mary"), "too late"); err != nil {
+	room = s.Room("mary")
+	if _, err := s.Alice.SendText(room, "too late"); err != nil {
 		t.Fatal(err)
 	}
 	s.BridgeHasHandledWhatIsIn("mary")
-	room := s.Room("mary")
+	return s, room
+}
+
+func TestLoggingOutReportsWhatIsQueuedAndWipesTheAccount(t *testing.T) {
+	s, room := withSomethingQueued(t)
 	s.UserTellsBot("logout 1000@messenger.example")
 	s.FormerRoomTells(room, "you logged out of Messenger before it could be sent")
 	s.BotSays("Logged out")
@@ -252,17 +259,7 @@ func TestLoggingOutReportsWhatIsQueuedAndWipesTheAccount(t *testing.T) {
 }
 
 func TestALogoutTellsWhatWasNotSentThoughTheHomeserverStumbles(t *testing.T) {
-	s := scenario.Start(t, scenario.Options{})
-	s.LoginWithToken()
-	s.ServiceSends("mary", "before")
-	s.RoomShows("mary", "before")
-	s.UserTellsBot("help")
-	s.ServiceGoesDown()
-	if _, err := s.Alice.SendText(s.Room("mary"), "too late"); err != nil {
-		t.Fatal(err)
-	}
-	s.BridgeHasHandledWhatIsIn("mary")
-	room := s.Room("mary")
+	s, room := withSomethingQueued(t)
 	s.HS.Fail(func(r homeserver.Request) bool {
 		return homeserver.Sends("m.room.message")(r) && r.RoomID == room && r.UserID == s.Bot()
 	},
