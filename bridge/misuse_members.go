@@ -92,12 +92,13 @@ func (cl *Client) botRemoved(ctx context.Context, portal *bridgev2.Portal, evt *
 // after every message. The room of a contact request is not ours to close here: leaving it is an answer to the request.
 func (cl *Client) userLeft(ctx context.Context, portal *bridgev2.Portal, evt *event.Event) error {
 	request, found, err := cl.c.db.Request.ByRoom(ctx, string(evt.RoomID))
-	if err != nil || found && request.State != database.RequestAccepted {
-		return err
+	if err == nil && !found {
+		// The framework knows a request's room a little earlier than the request does.
+		if request, found, err = cl.c.db.Request.Get(ctx, cl.id(), string(portal.ID), database.RequestIn); request.RoomID != database.RoomBeingMade {
+			found = false
+		}
 	}
-	// The framework knows a request's room a little earlier than the request does.
-	request, found, err = cl.c.db.Request.Get(ctx, cl.id(), string(portal.ID), database.RequestIn)
-	if err != nil || found && request.State == database.RequestPending {
+	if err != nil || found && request.State != database.RequestAccepted && request.State != database.RequestAccepting {
 		return err
 	}
 	return cl.letGoAtLast(portal, evt)

@@ -20,14 +20,18 @@ import (
 // ghostWait bounds how long a room is waited for that is perhaps being made.
 const ghostWait = 5 * time.Second
 
-// updateGhost runs a change of a contact's ghost, if there is one.
-func (p *people) updateGhost(ctx context.Context, who string, change func(context.Context, *bridgev2.Ghost)) error {
-	p.refresh.Lock()
-	defer p.refresh.Unlock()
+// updateGhost runs a change of a contact's ghost, if there is one. A room that is perhaps being made is waited for until
+// then.
+func (p *people) updateGhost(ctx context.Context, who string, until time.Time, change func(context.Context, *bridgev2.Ghost)) error {
 	ghost, err := p.cl.c.br.GetExistingGhostByID(ctx, networkid.UserID(who))
 	if err != nil || ghost == nil {
 		return err
 	}
+	if err = p.awaitGhostRoom(ctx, who, until); err != nil {
+		return err
+	}
+	p.refresh.Lock() // not before: others do not wait for rooms that may never be made
+	defer p.refresh.Unlock()
 	inRoom, err := p.userIsThere(ctx, who)
 	if err != nil {
 		return err
@@ -52,21 +56,28 @@ func (p *people) updateGhost(ctx context.Context, who string, change func(contex
 	return err
 }
 
+// awaitGhostRoom waits while a contact's room is perhaps being made: the chat is known and has no room.
+func (p *people) awaitGhostRoom(ctx context.Context, who string, until time.Time) error {
+	if p.isUndecided(ctx, who) {
+		return nil
+	}
+	room, err := p.roomOf(ctx, who)
+	if err != nil || room != "" {
+		return err
+	}
+	portal, err := p.cl.c.br.GetExistingPortalByKey(ctx, portalKey(p.cl.login.ID, who))
+	if err == nil && portal != nil {
+		_ = portal.RoomCreated.WaitTimeoutCtx(ctx, time.Until(until)) // without a room all the same there is nothing to wait for
+	}
+	return err
+}
+
 // userIsThere tells whether the user is in the contact's room, or invited to it otherwise than by an undecided request.
 func (p *people) userIsThere(ctx context.Context, who string) (bool, error) {
 	if p.isUndecided(ctx, who) {
 		return false, nil
 	}
 	room, err := p.roomOf(ctx, who)
-	if err == nil && room == "" {
-		portal, err := p.cl.c.br.GetExistingPortalByKey(ctx, portalKey(p.cl.login.ID, who))
-		if err != nil || portal == nil || portal.RoomCreated.WaitTimeoutCtx(ctx, ghostWait) != nil {
-			return false, err
-		}
-		if room, err = p.roomOf(ctx, who); err != nil {
-			return false, err
-		}
-	}
 	return err == nil && room != "" && p.cl.c.matrix.AS.StateStore.IsInvited(ctx, room, p.cl.login.UserMXID), err
 }
 
@@ -76,11 +87,12 @@ func (p *people) changed(contacts []database.Contact) {
 		return
 	}
 	p.cl.c.spawn(func(ctx context.Context) {
+		until := time.Now().Add(ghostWait) // for all of them together
 		for _, contact := range contacts {
 			if ctx.Err() != nil {
 				return
 			}
-			err := p.updateGhost(ctx, contact.JID, func(ctx context.Context, ghost *bridgev2.Ghost) {
+			err := p.updateGhost(ctx, contact.JID, until, func(ctx context.Context, ghost *bridgev2.Ghost) {
 				ghost.UpdateInfo(ctx, p.userInfo(contact))
 			})
 			if err != nil {

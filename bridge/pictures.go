@@ -183,7 +183,7 @@ func (q *pictures) store(ctx context.Context, chat string, card vcard.Card, phot
 	}
 	uploaded := true
 	var mxc id.ContentURIString
-	err = q.p.updateGhost(ctx, chat, func(ctx context.Context, ghost *bridgev2.Ghost) {
+	err = q.p.updateGhost(ctx, chat, time.Now().Add(ghostWait), func(ctx context.Context, ghost *bridgev2.Ghost) {
 		ghost.UpdateInfo(ctx, info)
 		uploaded = hash == "" || ghost.AvatarID == networkid.AvatarID(hash) && ghost.AvatarMXC != ""
 		mxc = ghost.AvatarMXC

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/bridgev2"
-	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -48,9 +48,11 @@ func (p *people) inviteAll(ctx context.Context, pending []database.Request) erro
 	var beyond []database.Request
 	for _, row := range pending {
 		switch {
-		case row.RoomID != "":
-		case rooms < limit:
-			rooms++
+		case row.RoomID != "" && row.RoomID != database.RoomBeingMade:
+		case row.RoomID != "" || rooms < limit:
+			if row.RoomID == "" {
+				rooms++
+			}
 			if err := p.invite(ctx, row); err != nil {
 				problems = append(problems, err)
 			}
@@ -87,6 +89,10 @@ func (p *people) invite(ctx context.Context, row database.Request) error {
 		return err
 	}
 	if room == "" {
+		// From here on there may be a room that nobody knows the ID of. Whatever becomes of the request, it is looked for.
+		if err = p.setRoom(ctx, row, database.RoomBeingMade); err != nil {
+			return err
+		}
 		if room, err = p.openRequestRoom(ctx, row); err != nil {
 			return fmt.Errorf("the room of a contact request could not be made: %w", err)
 		}
@@ -98,13 +104,18 @@ func (p *people) invite(ctx context.Context, row database.Request) error {
 	if err = p.introduce(ctx, room, row, ours); err != nil && passing(err) {
 		return err
 	}
-	if err = p.cl.c.db.Request.SetRoom(ctx, row.LoginID, row.JID, row.Direction, string(room)); err != nil {
+	if err = p.setRoom(ctx, row, room); err != nil {
 		return err
 	}
 	if !ours {
 		return nil
 	}
 	return p.catchDecision(ctx, room, row)
+}
+
+// setRoom stores a request's room.
+func (p *people) setRoom(ctx context.Context, row database.Request, room id.RoomID) error {
+	return p.cl.c.db.Request.SetRoom(ctx, row.LoginID, row.JID, row.Direction, string(room))
 }
 
 // openRequestRoom finds or makes the room and tells the framework of it.
@@ -121,21 +132,30 @@ func (p *people) openRequestRoom(ctx context.Context, row database.Request) (id.
 	info.MessageRequest = new(true)
 	// Without a source the framework only notes what kind of room it is; it neither invites nor joins anybody.
 	portal.UpdateInfo(ctx, info, nil, nil, time.Time{})
-	room, err := p.findRequestRoom(ctx, ghost, row.JID)
+	room, err := p.findRequestRoom(ctx, row.JID)
 	if err == nil && room == "" {
 		room, err = p.createRequestRoom(ctx, ghost, row)
 	}
 	if err != nil {
 		return "", err
 	}
-	if err = p.cl.c.br.Bot.EnsureJoined(ctx, room); err != nil {
+	return p.adoptRoom(ctx, portal, room)
+}
+
+// adoptRoom makes a request's room that of the chat. A chat that has got one in another way keeps that, and nobody stays
+// in the request's.
+func (p *people) adoptRoom(ctx context.Context, portal *bridgev2.Portal, room id.RoomID) (id.RoomID, error) {
+	if err := p.cl.c.br.Bot.EnsureJoined(mautrix.WithMaxRetries(ctx, 0), room); err != nil { // the worker tries again
 		return "", err
 	}
-	err = portal.UpdateMatrixRoomID(ctx, room, bridgev2.UpdateMatrixRoomIDParams{FailIfMXIDSet: true, ChatInfoSource: p.cl.login})
-	if errors.Is(err, bridgev2.ErrRoomAlreadyExists) {
-		return p.roomOf(ctx, row.JID)
+	err := portal.UpdateMatrixRoomID(ctx, room, bridgev2.UpdateMatrixRoomIDParams{FailIfMXIDSet: true, ChatInfoSource: p.cl.login})
+	if !errors.Is(err, bridgev2.ErrRoomAlreadyExists) {
+		return room, err
 	}
-	return room, err
+	if err = p.emptyRoom(ctx, room, string(portal.ID)); err != nil {
+		return "", err
+	}
+	return p.roomOf(ctx, string(portal.ID))
 }
 
 // asker is the ghost of somebody who asks, with the name they gave.
@@ -184,8 +204,8 @@ func (p *people) createRequestRoom(ctx context.Context, ghost *bridgev2.Ghost, r
 }
 
 // findRequestRoom looks for the request's room among the rooms that the ghost is in and the framework does not know.
-func (p *people) findRequestRoom(ctx context.Context, ghost *bridgev2.Ghost, who string) (id.RoomID, error) {
-	intent := p.cl.c.matrix.AS.Intent(ghost.Intent.GetMXID())
+func (p *people) findRequestRoom(ctx context.Context, who string) (id.RoomID, error) {
+	intent := p.ghostIntent(who)
 	if err := intent.EnsureRegistered(ctx); err != nil {
 		return "", err
 	}
@@ -212,10 +232,19 @@ func (p *people) findRequestRoom(ctx context.Context, ghost *bridgev2.Ghost, who
 	return "", nil
 }
 
-// isRequestRoom tells rooms that were made for a request from those in which there was a chat before.
+// isRequestRoom tells rooms that were made for a request from those in which there was a chat before. Either of ours can be the last one in it.
 func (p *people) isRequestRoom(ctx context.Context, room id.RoomID, who string) (bool, error) {
+	ours := requestMarkContent{Login: p.cl.id(), Contact: who}
 	mark, err := readMark(ctx, p.cl.c.matrix.AS.BotClient(), room)
-	return mark == requestMarkContent{Login: p.cl.id(), Contact: who}, err
+	if err == nil && mark != ours {
+		mark, err = readMark(ctx, p.ghostIntent(who).Client, room)
+	}
+	return mark == ours, err
+}
+
+// ghostIntent acts as a contact's ghost.
+func (p *people) ghostIntent(who string) *appservice.IntentAPI {
+	return p.cl.c.matrix.AS.Intent(p.cl.c.matrix.FormatGhostMXID(userID(who)))
 }
 
 // readMark reads a room's mark; without one, or as somebody who is not in the room, it is empty.
@@ -262,66 +291,4 @@ func (p *people) catchDecision(ctx context.Context, room id.RoomID, row database
 		_, err = p.decide(ctx, row.JID, member.Membership == event.MembershipJoin)
 	}
 	return err
-}
-
-// endMessageRequest tells clients with a special view of requests that the chat is an ordinary one now.
-func (p *people) endMessageRequest(ctx context.Context, row database.Request) error {
-	portal, err := p.cl.c.br.GetExistingPortalByKey(ctx, portalKey(p.cl.login.ID, row.JID))
-	if err != nil || portal == nil || !portal.MessageRequest {
-		return err
-	}
-	direct := bridgedb.RoomTypeDM
-	portal.UpdateInfo(ctx, &bridgev2.ChatInfo{Type: &direct, MessageRequest: new(false)}, nil, nil, time.Time{})
-	return nil
-}
-
-// closeRequestRoom removes the room of a request that came to nothing. A room in which there was a chat before the request stays.
-func (p *people) closeRequestRoom(ctx context.Context, row database.Request) error {
-	room := id.RoomID(row.RoomID)
-	ours, err := p.isRequestRoom(ctx, room, row.JID)
-	if err != nil {
-		return err
-	}
-	if ours {
-		// First the framework forgets the room, else the next event of the contact would invite the user into it again. While the bot is in the room, its mark can be read, so
-		// that a second try after a crash knows the room as ours.
-		portal, err := p.cl.c.br.GetPortalByMXID(ctx, room)
-		if err == nil && portal != nil {
-			err = portal.Delete(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		if err = p.emptyRoom(ctx, room); errors.Is(err, mautrix.MForbidden) {
-			// The framework empties a room that its only user leaves, at the same time. Where it was faster, or an earlier try got so far, the bot is out, and its requests are refused.
-			err = p.leaveAsGhost(ctx, room, row.JID)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return p.cl.c.db.Request.SetRoom(ctx, row.LoginID, row.JID, row.Direction, "")
-}
-
-// emptyRoom takes back the invite, and everybody out of the room.
-func (p *people) emptyRoom(ctx context.Context, room id.RoomID) error {
-	var member event.MemberEventContent
-	bot := p.cl.c.matrix.AS.BotClient()
-	err := bot.StateEvent(ctx, room, event.StateMember, p.cl.login.UserMXID.String(), &member)
-	if err == nil && member.Membership.IsInviteOrJoin() {
-		_, err = bot.KickUser(ctx, room, &mautrix.ReqKickUser{UserID: p.cl.login.UserMXID, Reason: "The contact request is settled"})
-	}
-	if err != nil && !errors.Is(err, mautrix.MNotFound) {
-		return err
-	}
-	return p.cl.c.br.Bot.DeleteRoom(ctx, room, false)
-}
-
-// leaveAsGhost takes a contact's ghost out of a room: left there, the room would be found and used for their next request.
-func (p *people) leaveAsGhost(ctx context.Context, room id.RoomID, who string) error {
-	ghost := p.cl.c.matrix.AS.Intent(p.cl.c.matrix.FormatGhostMXID(userID(who)))
-	if _, err := ghost.LeaveRoom(ctx, room); err != nil && passing(err) {
-		return err
-	}
-	return nil // refused: it is out already
 }

@@ -118,6 +118,13 @@ func (p *people) stepRequest(ctx context.Context, row database.Request) error {
 // tellAccepted tells the service of an accepted request: `subscribed`, and `subscribe` for the other direction. All of it may be sent again after a break; the service's
 // tables make repeats harmless. The contact is only put on the list when that did not happen by itself, because a set for somebody who is on it is refused.
 func (p *people) tellAccepted(ctx context.Context, session *xmppside.Session, row database.Request) error {
+	if row.RoomID == database.RoomBeingMade {
+		room, err := p.settleRoom(ctx, row)
+		if err != nil {
+			return err
+		}
+		row.RoomID = string(room)
+	}
 	if err := session.SendSubscription(ctx, wire.Subscribed, row.JIDAsSent, "", ""); err != nil {
 		return err
 	}

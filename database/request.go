@@ -38,11 +38,14 @@ type Request struct {
 	State      RequestState
 	Nick       string
 	Text       string
-	RoomID     string
+	RoomID     string    // empty without a room, or RoomBeingMade
 	CreatedAt  time.Time // of the pending request; a new one after a decision starts anew
 	UpdatedAt  time.Time
 	NotifiedAt time.Time // when the user was told
 }
+
+// RoomBeingMade stands for the room of a request from before it is asked for until its ID is stored: there may be one.
+const RoomBeingMade = "?"
 
 // RequestStore keeps contact requests and what was decided, so that a request that the service repeats at each sign-in is
 // known.
