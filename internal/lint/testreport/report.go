@@ -22,15 +22,28 @@ type event struct {
 // skip is a test that was not run and why.
 type skip struct{ pkg, test, why string }
 
+// failure is a test that failed and what it complained of.
+type failure struct {
+	pkg, test  string
+	complaints []string
+}
+
+// What is repeated of a failure at the end, where it is seen without looking for it.
+const (
+	maxComplaints = 3
+	maxComplaint  = 300 // bytes
+)
+
 // tally is what has been read so far.
 type tally struct {
-	out     io.Writer
-	output  map[string][]string // what a running test printed, by package and test
-	passed  int
-	failed  int
-	broken  int // packages that failed without a failing test: build errors, panics, time-outs
-	skipped []skip
-	fails   map[string]int // failed tests of a package
+	out      io.Writer
+	output   map[string][]string // what a running test printed, by package and test
+	passed   int
+	failed   int
+	broken   int // packages that failed without a failing test: build errors, panics, time-outs
+	skipped  []skip
+	failures []failure
+	fails    map[string]int // failed tests of a package
 }
 
 // report copies what matters from in to out and says whether anything failed.
@@ -78,6 +91,7 @@ func (t *tally) take(e event) {
 		t.failed++
 		t.fails[e.Package]++
 		fmt.Fprint(t.out, strings.Join(t.output[key], ""))
+		t.failures = append(t.failures, failure{e.Package, e.Test, complaints(t.output[key])})
 		delete(t.output, key)
 	case e.Action == "skip":
 		t.skipped = append(t.skipped, skip{e.Package, e.Test, reason(t.output[key])})
@@ -114,12 +128,29 @@ func reason(output []string) string {
 	return "no reason given"
 }
 
+// complaints are the first lines of the form "    file_test.go:12: text".
+func complaints(output []string) (lines []string) {
+	for _, line := range output {
+		line = strings.TrimSpace(line)
+		if place, _, found := strings.Cut(line, ": "); found && strings.Contains(place, "_test.go:") && len(lines) < maxComplaints {
+			lines = append(lines, line[:min(len(line), maxComplaint)])
+		}
+	}
+	return lines
+}
+
 func (t *tally) summary(requirePeers bool) (failed bool) {
 	fmt.Fprintf(t.out, "\n%d tests passed, %d failed, %d skipped", t.passed, t.failed, len(t.skipped))
 	if t.broken > 0 {
 		fmt.Fprintf(t.out, ", %d packages did not build or broke off", t.broken)
 	}
 	fmt.Fprintln(t.out)
+	for _, f := range t.failures {
+		fmt.Fprintf(t.out, "  failed: %s %s\n", f.pkg, f.test)
+		for _, complaint := range f.complaints {
+			fmt.Fprintf(t.out, "    %s\n", complaint)
+		}
+	}
 	missing := 0
 	for _, s := range t.skipped {
 		peer := strings.HasPrefix(s.why, "peer:") || strings.HasSuffix(s.why, "not installed")

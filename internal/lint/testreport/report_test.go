@@ -36,7 +36,7 @@ func TestWhatAPersonReadsOfATestRun(t *testing.T) {
 {"Action":"output","Package":"p","Output":"FAIL\tp\t0.1s\n"}
 {"Action":"fail","Package":"p"}
 `, false, true,
-			[]string{"the reason", "FAIL\tp\t0.1s", "1 failed"},
+			[]string{"the reason", "FAIL\tp\t0.1s", "1 failed, 0 skipped\n  failed: p TestB\n    b_test.go:3: the reason\n"},
 			[]string{"broke off"},
 		},
 		{
