@@ -59,6 +59,8 @@ type Connector struct {
 	// leftovers are the chats with messages of earlier runs, by login; lastRow is the newest row of those runs.
 	leftovers map[string][]string
 	lastRow   int64
+	// noticed are the chats that have a notice of something set aside, by login, as they were at the start.
+	noticed map[string]map[string]bool
 
 	// generated is the secret key that was made in this start because the file has none.
 	generated string
@@ -232,6 +234,17 @@ func (c *Connector) findLeftover(ctx context.Context) error {
 	c.leftovers = map[string][]string{}
 	for _, chat := range chats {
 		c.leftovers[chat.LoginID] = append(c.leftovers[chat.LoginID], chat.ChatID)
+	}
+	noticed, err := c.db.Aside.Chats(ctx)
+	if err != nil {
+		return err
+	}
+	c.noticed = map[string]map[string]bool{}
+	for _, chat := range noticed {
+		if c.noticed[chat.LoginID] == nil {
+			c.noticed[chat.LoginID] = map[string]bool{}
+		}
+		c.noticed[chat.LoginID][chat.ChatID] = true
 	}
 	c.lastRow, err = c.db.MessengerInbox.LastSeq(ctx)
 	return err

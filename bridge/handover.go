@@ -18,24 +18,30 @@ import (
 	"matrix-messenger/matrixside/stablesend"
 )
 
-// maxRefusals is how often a row is tried that the homeserver refuses (see passing) before it is set aside. It bounds
-// how long one message can hold up its own chat; it never holds up another one.
+// maxRefusals is how often a row is tried that the homeserver refuses (see troubleOf) before it is set aside. With
+// maxUnclear it bounds how long one message can hold up its own chat; it never holds up another one.
 const maxRefusals = 4
 
-// handOver gives one row to its room. It returns nil when the row is done with, whether it is in the room or set aside.
-func (in *inbound) handOver(ctx context.Context, row database.Incoming, attempt int) error {
+// handOver gives one row to its room. It returns nil when the row is done with, whether it is in the room or set aside. The
+// tries are those of this row; a further one is counted.
+func (in *inbound) handOver(ctx context.Context, row database.Incoming, tries *tries) error {
 	var what incoming
 	if err := json.Unmarshal(row.Body, &what); err != nil {
 		return in.setAside(ctx, row, fmt.Errorf("the stored row is damaged: %w", err))
 	}
 	if what.Tried || in.wasTried(row) {
 		// An earlier try may have reached the homeserver without us having learned of it.
-		switch found, err := in.lookPatiently(ctx, row, what); {
+		found, err := in.lookPatiently(ctx, row, what)
+		switch {
 		case found:
 			return in.done(ctx, row, what)
-		case err != nil && (ctx.Err() != nil || passing(err) || attempt+1 < maxRefusals):
+		case err != nil && ctx.Err() != nil:
 			return err
-		case err != nil: // the homeserver does not show the room and will not: what it says to the message decides
+		case err != nil:
+			if tries.count(err); !tries.isHopeless(err) {
+				return err
+			}
+			// The homeserver does not show the room and will not: what it says to the message decides.
 			in.cl.log.Warn().Err(err).Int64("row", row.Seq).Msg("It cannot be seen whether a message is in its room already")
 		}
 	}
@@ -47,8 +53,9 @@ func (in *inbound) handOver(ctx context.Context, row database.Incoming, attempt 
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	in.cl.log.Warn().Err(err).Int64("row", row.Seq).Int("attempt", attempt+1).Msg("A message could not be handed to its room")
-	if !passing(err) && attempt+1 >= maxRefusals {
+	tries.count(err)
+	in.cl.log.Warn().Err(err).Int64("row", row.Seq).Int("attempt", tries.failed+1).Msg("A message could not be handed to its room")
+	if tries.isHopeless(err) && (troubleOf(err) == troubleRefused || in.cl.c.isSound(ctx)) {
 		return in.setAside(ctx, row, err)
 	}
 	return err
@@ -87,11 +94,12 @@ func (in *inbound) convert(_ context.Context, _ *bridgev2.Portal, _ bridgev2.Mat
 	}}}, nil
 }
 
-// done removes a row that is in its room and remembers the message for the matching with the archive, in one transaction.
+// done removes a row that is in its room and remembers the message for the matching with the archive.
 func (in *inbound) done(ctx context.Context, row database.Incoming, what incoming) error {
-	err := in.cl.c.db.Write(ctx, func(ctx context.Context) error {
-		if row.Kind != kindNotice {
-			if err := in.cl.logIncoming(ctx, row, what); err != nil {
+	isNoticed, forgotten := in.asides.has(row.ChatID), false
+	err := in.end(ctx, row, row.Kind != kindNotice, what, func(ctx context.Context) (err error) {
+		if isNoticed { // something gets into the room again
+			if forgotten, err = in.cl.c.db.Aside.Forget(ctx, in.cl.id(), row.ChatID); err != nil {
 				return err
 			}
 		}
@@ -100,8 +108,9 @@ func (in *inbound) done(ctx context.Context, row database.Incoming, what incomin
 	if err != nil {
 		return err
 	}
-	in.end(row)
-	in.refusals.forget(row.ChatID)
+	if forgotten {
+		in.asides.set(row.ChatID, false)
+	}
 	if row.Kind != kindNotice {
 		in.cl.c.metrics.handedOver(row.ReceivedAt)
 	}
@@ -109,6 +118,30 @@ func (in *inbound) done(ctx context.Context, row database.Incoming, what incomin
 		in.cl.markRead(ctx, row)
 	}
 	return nil
+}
+
+// end stores what became of a row, in one transaction with the message's entry in the log. An entry that the database does
+// not take is given up: the archive may bring the message once more, but its chat goes on.
+func (in *inbound) end(ctx context.Context, row database.Incoming, isLogged bool, what incoming, store func(context.Context) error) error {
+	write := func(isLogged bool) error {
+		return in.cl.c.db.Write(ctx, func(ctx context.Context) error {
+			if isLogged {
+				if err := in.cl.logIncoming(ctx, row, what); err != nil {
+					return err
+				}
+			}
+			return store(ctx)
+		})
+	}
+	err := write(isLogged)
+	if err != nil && isLogged && troubleOf(err) == troubleUnclear {
+		in.cl.log.Err(err).Int64("row", row.Seq).Msg("A message cannot be remembered for the comparison with the archive")
+		err = write(false)
+	}
+	if err == nil {
+		in.forget(row)
+	}
+	return err
 }
 
 // lateEffect is how long after its start a homeserver may still store what it was sent before its end: Dendrite takes an event into a queue on disk, and works that off when it is
@@ -144,7 +177,12 @@ func (in *inbound) lookBefore(ctx context.Context, row database.Incoming, what i
 	if err != nil || stored != nil {
 		return err == nil, err
 	}
-	return true, in.adopt(ctx, portal, row, what, event)
+	if err = in.adopt(ctx, portal, row, what, event); err != nil && troubleOf(err) == troubleUnclear {
+		// It is in the room all the same; what the framework does not know cannot be replied to, and no more.
+		in.cl.log.Err(err).Stringer("event_id", event).Msg("A message that is in its room already cannot be stored as such")
+		err = nil
+	}
+	return err == nil, err
 }
 
 // adopt stores the framework's row of a message that is in the room already.

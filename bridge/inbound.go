@@ -28,7 +28,7 @@ type inbound struct {
 	begun  map[string]string // by chat: the key of the row that was last given to its room, while it is not known what became of it
 	work   sync.WaitGroup
 
-	refusals refusals
+	asides asides
 }
 
 // chatWorker is the state of one chat's worker.
@@ -41,7 +41,7 @@ type chatWorker struct {
 }
 
 func newInbound(cl *Client) *inbound {
-	return &inbound{cl: cl, chats: map[string]*chatWorker{}, begun: map[string]string{}, met: map[string]bool{}}
+	return &inbound{cl: cl, chats: map[string]*chatWorker{}, begun: map[string]string{}, met: map[string]bool{}, asides: newAsides(cl)}
 }
 
 // Kinds of rows in the Messenger inbox.
@@ -260,8 +260,8 @@ func (in *inbound) inFlight(row database.Incoming) bool {
 	return in.begun[row.ChatID] == row.DedupeKey || !in.met[row.ChatID]
 }
 
-// end notes that nothing is to become of a row any more.
-func (in *inbound) end(row database.Incoming) {
+// forget notes that nothing is to become of a row any more.
+func (in *inbound) forget(row database.Incoming) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.begun[row.ChatID] == row.DedupeKey {
@@ -289,7 +289,8 @@ func (in *inbound) onItsWay(chat string) (row int64, is bool) {
 
 // run hands over a chat's rows until none is left.
 func (in *inbound) run(ctx context.Context, chat string, worker *chatWorker) {
-	for attempt := 0; ctx.Err() == nil; {
+	var tried tries
+	for first := ""; ctx.Err() == nil; {
 		if !in.claim(worker) {
 			if in.rest(chat, worker, false) {
 				return
@@ -306,15 +307,18 @@ func (in *inbound) run(ctx context.Context, chat string, worker *chatWorker) {
 			}
 			continue
 		default:
+			if row.DedupeKey != first {
+				first, tried = row.DedupeKey, tries{failed: tried.failed}
+			}
 			in.carry(worker, row.Seq)
-			err = in.handOver(ctx, row, attempt)
+			err = in.handOver(ctx, row, &tried)
 		}
 		if err == nil {
-			attempt = 0
+			tried = tries{}
 			continue
 		}
-		attempt++
-		if !sleep(ctx, backoff(attempt)) {
+		tried.failed++
+		if !sleep(ctx, backoff(tried.failed)) {
 			break
 		}
 	}

@@ -22,7 +22,7 @@ func TestARowThatMayBeInItsRoomIsKnownWhicheverWorkerHasItNext(t *testing.T) {
 	if !in.wasTried(row) || in.wasTried(other) {
 		t.Error("what was tried is forgotten with the worker")
 	}
-	if in.end(row); in.wasTried(row) || len(in.begun) > 0 {
+	if in.forget(row); in.wasTried(row) || len(in.begun) > 0 {
 		t.Error("a row that is done with is remembered")
 	}
 	row.Seq = 2

@@ -79,6 +79,7 @@ func (c *Connector) oversee(ctx context.Context, now time.Time) error {
 		ignoreCount(c.db.Outbox.PruneSettled(ctx, now.Add(-keepSettled))),
 		ignoreCount(c.db.MatrixInbox.PruneHandled(ctx, now.Add(-keepSettled))),
 		ignoreCount(c.db.MessengerInbox.PruneSetAside(ctx, now.Add(-keepSettled))),
+		c.tellAsides(ctx),
 		c.tellWaiting(ctx, now.Add(-c.Config.Limits.TellWaiting.Of())))
 }
 
@@ -110,16 +111,15 @@ func withKey(ctx context.Context, key string) context.Context {
 const noticeRetries = 4
 
 // tellUser writes a notice to the management room of the login's user. What keeps it from that is logged.
-func (cl *Client) tellUser(ctx context.Context, text string) (told bool) {
+func (cl *Client) tellUser(ctx context.Context, text string) {
 	room, err := cl.login.User.GetManagementRoom(ctx)
 	if err != nil {
 		cl.log.Warn().Err(err).Msg("There is no management room for a notice")
-		return false
+		return
 	}
 	if err = cl.c.sendNotice(ctx, room, "", text); err != nil {
 		cl.log.Warn().Err(err).Stringer("room_id", room).Msg("A notice could not be sent")
 	}
-	return err == nil
 }
 
 // tellPoisoned reports an event that was set aside because handling it failed again and again.

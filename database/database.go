@@ -33,6 +33,7 @@ type Database struct {
 	Held           *HeldStore
 	Setting        *SettingStore
 	ArchiveRead    *ArchiveReadStore
+	Aside          *AsideStore
 
 	db        *dbutil.Database
 	log       zerolog.Logger
@@ -58,6 +59,7 @@ func New(parent *dbutil.Database, log zerolog.Logger) *Database {
 	db.Held = &HeldStore{db}
 	db.Setting = &SettingStore{db}
 	db.ArchiveRead = &ArchiveReadStore{db}
+	db.Aside = &AsideStore{db}
 	return db
 }
 

@@ -7,7 +7,7 @@ import (
 
 // loginTables are the tables with rows of a login, in the order they are emptied.
 var loginTables = []string{
-	"messenger_credential", "messenger_outbox", "messenger_inbox", "messenger_held_message", "messenger_chat_log", "messenger_archive_read",
+	"messenger_credential", "messenger_outbox", "messenger_inbox", "messenger_aside_notice", "messenger_held_message", "messenger_chat_log", "messenger_archive_read",
 	"messenger_presence", "messenger_request", "messenger_contact", "messenger_login_setting",
 }
 

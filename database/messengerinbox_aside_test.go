@@ -1,6 +1,9 @@
 package database
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestWhatWasSetAsideComesBackAtItsPlace(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db *Database) {
@@ -32,5 +35,55 @@ func TestWhatWasSetAsideComesBackAtItsPlace(t *testing.T) {
 		depth, err := db.MessengerInbox.Depth(ctx)
 		must(t, err)
 		equal(t, "pending", depth, 3)
+	})
+}
+
+func TestANoticeOfWhatWasSetAsideIsKeptUntilItIsToldAndOnceForAReason(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		note := func(chat, reason string, second int64) {
+			t.Helper()
+			must(t, db.Aside.Note(ctx, AsideNotice{LoginID: "me", ChatID: chat, Reason: reason, Stamp: time.Unix(second, 0)}))
+		}
+		untold := func(chat string) AsideNotice {
+			t.Helper()
+			n, _, err := db.Aside.UntoldOf(ctx, "me", chat)
+			must(t, err)
+			return n
+		}
+		count := func() int {
+			t.Helper()
+			all, err := db.Aside.Untold(ctx, 10)
+			must(t, err)
+			return len(all)
+		}
+		forget := func(chat string, want bool) {
+			t.Helper()
+			forgotten, err := db.Aside.Forget(ctx, "me", chat)
+			must(t, err)
+			equal(t, "forgotten", forgotten, want)
+		}
+		note("mary", "M_FORBIDDEN", 1)
+		note("mary", "M_FORBIDDEN", 2)
+		note("john", "", 3)
+		equal(t, "to be told", count(), 2)
+		equal(t, "about the first", untold("mary").Stamp.Unix(), 1)
+		forget("mary", false)
+		must(t, db.Aside.MarkTold(ctx, untold("mary")))
+		note("mary", "M_FORBIDDEN", 4)
+		equal(t, "to be told once more", untold("mary").ChatID, "")
+
+		note("mary", "M_TOO_LARGE", 5)
+		older := untold("mary")
+		note("mary", "M_FORBIDDEN", 6)
+		must(t, db.Aside.MarkTold(ctx, older))
+		equal(t, "what took its place", untold("mary").Stamp.Unix(), 6)
+		must(t, db.Aside.MarkTold(ctx, untold("mary")))
+		forget("mary", true)
+		note("mary", "M_FORBIDDEN", 7)
+		equal(t, "news again", untold("mary").Stamp.Unix(), 7)
+		chats, err := db.Aside.Chats(ctx)
+		must(t, err)
+		equal(t, "chats with a notice", len(chats), 2)
 	})
 }

@@ -115,6 +115,17 @@ CREATE TABLE messenger_inbox (
 CREATE INDEX messenger_inbox_pending_idx ON messenger_inbox (login_id, chat_id, seq) WHERE set_aside=0;
 CREATE INDEX messenger_inbox_aside_idx ON messenger_inbox (set_aside) WHERE set_aside<>0;
 
+CREATE TABLE messenger_aside_notice (
+	login_id TEXT   NOT NULL,
+	chat_id  TEXT   NOT NULL,
+	reason   TEXT   NOT NULL,
+	stamp    BIGINT NOT NULL,
+	noted_at BIGINT NOT NULL,
+	told_at  BIGINT NOT NULL,
+
+	PRIMARY KEY (login_id, chat_id)
+);
+
 CREATE TABLE messenger_chat_log (
 	-- only: sqlite (line commented)
 --	seq       INTEGER PRIMARY KEY AUTOINCREMENT,

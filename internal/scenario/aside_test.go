@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"maunium.net/go/mautrix/event"
 
@@ -33,6 +34,16 @@ func setAside(t *testing.T, numbers string, count int) {
 	})
 }
 
+// asideTold is what the bot has said about messages that were set aside.
+func asideTold(s *scenario.Scenario) (texts []string) {
+	for _, ev := range s.Alice.Messages(s.BotRoom()) {
+		if ev.Sender == s.Bot() && strings.Contains(ev.Body(), "could not be shown") {
+			texts = append(texts, ev.Body())
+		}
+	}
+	return texts
+}
+
 func TestWhatTheHomeserverRefusedIsToldOnceAndCanBeTriedAgain(t *testing.T) {
 	numbers := scenario.FreeAddress(t)
 	s := scenario.Start(t, scenario.Options{Network: map[string]any{"metrics": map[string]any{"listen": numbers}}})
@@ -40,14 +51,6 @@ func TestWhatTheHomeserverRefusedIsToldOnceAndCanBeTriedAgain(t *testing.T) {
 	s.UserTellsBot("help")
 	s.ServiceSends("mary", "hello")
 	s.RoomShows("mary", "hello")
-	told := func() (texts []string) {
-		for _, ev := range s.Alice.Messages(s.BotRoom()) {
-			if ev.Sender == s.Bot() && strings.Contains(ev.Body(), "could not be shown") {
-				texts = append(texts, ev.Body())
-			}
-		}
-		return texts
-	}
 	closed := shut(s, "mary")
 	s.ServiceSends("mary", "one", "two", "three")
 	s.BotSays("because the homeserver refused it (M_FORBIDDEN)")
@@ -56,7 +59,7 @@ func TestWhatTheHomeserverRefusedIsToldOnceAndCanBeTriedAgain(t *testing.T) {
 	s.BotSays("3 messages are being tried again")
 	s.BotSays("A message from Mary of")
 	setAside(t, numbers, 6)
-	if texts := told(); len(texts) != 2 {
+	if texts := asideTold(s); len(texts) != 2 {
 		t.Errorf("after two tries the user was told %q", texts)
 	}
 	closed.Remove()
@@ -76,5 +79,89 @@ func TestWhatTheHomeserverRefusedIsToldOnceAndCanBeTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.RoomShows("mary", "four")
+	s.NothingElseWasSaid()
+}
+
+func TestWhatWasSetAsideIsToldOnceAlsoAcrossRestartsAndALostNotice(t *testing.T) {
+	numbers := scenario.FreeAddress(t)
+	s := scenario.Start(t, scenario.Options{Network: map[string]any{"metrics": map[string]any{"listen": numbers}}})
+	s.LoginWithToken()
+	s.UserTellsBot("help")
+	for _, name := range []string{"mary", "john"} {
+		s.ServiceSends(name, "hello")
+		s.RoomShows(name, "hello")
+	}
+	shut(s, "mary")
+	s.ServiceSends("mary", "one")
+	s.BotSays("A message from Mary of")
+	s.RestartBridge()
+	s.ServiceSends("mary", "two")
+	setAside(t, numbers, 1) // of this run
+
+	shut(s, "john")
+	room := s.BotRoom()
+	lost := s.HS.Fail(func(r homeserver.Request) bool { return homeserver.Sends("m.room.message")(r) && r.RoomID == room }, http.StatusBadGateway,
+		`{"errcode": "M_UNKNOWN", "error": "try again"}`, 0)
+	s.ServiceSends("john", "three")
+	setAside(t, numbers, 2)
+	within(t, func(ctx context.Context) error { return lost.WaitHits(ctx, 1) })
+	s.KillBridge()
+	lost.Remove()
+	s.StartBridge()
+	s.BotSays("A message from John Doe of")
+	if texts := asideTold(s); len(texts) != 2 {
+		t.Errorf("the user was told %q", texts)
+	}
+}
+
+func TestWhatCannotBeShownForNoReasonOfTheHomeserversHoldsUpItsChatForABoundedTime(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.UserTellsBot("help")
+	s.ServiceSends("mary", "hello")
+	s.RoomShows("mary", "hello")
+	// Nothing can be sent into an encrypted room by a bridge that was not set up for encryption.
+	if _, err := s.Alice.SetState(s.Room("mary"), event.StateEncryption, "", map[string]string{"algorithm": "m.megolm.v1.aes-sha2"}); err != nil {
+		t.Fatal(err)
+	}
+	within(t, func(ctx context.Context) error {
+		for !strings.Contains(strings.Join(s.Tables()["mx_room_state"], "\n"), "m.megolm") {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(20 * time.Millisecond): // a database tells nobody of a change
+			}
+		}
+		return nil
+	})
+	s.ServiceSends("mary", "can you read this?")
+	s.BotSays("something in the bridge or its database fails over it")
+	s.ServiceSends("mary", "and this?")
+	within(t, func(ctx context.Context) error {
+		for len(s.Tables()["messenger_inbox"]) != 2 || strings.Contains(strings.Join(s.Tables()["messenger_inbox"], "\n"), "| 0 | ") {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(50 * time.Millisecond): // a database tells nobody of a change
+			}
+		}
+		return nil
+	})
+	if texts := asideTold(s); len(texts) != 1 {
+		t.Errorf("the user was told %q", texts)
+	}
+}
+
+func TestAMessageThatTheDatabaseForbidsIsShownOnceAndItsChatGoesOn(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.ServiceSends("mary", "hello")
+	s.RoomShows("mary", "hello")
+	s.Execute(`CREATE TRIGGER forbidden BEFORE INSERT ON message BEGIN SELECT RAISE(ABORT, 'this row is not allowed'); END`)
+	s.ServiceSends("mary", "one", "two")
+	s.RoomShows("mary", "one", "two")
+	s.Execute(`DROP TRIGGER forbidden`)
+	s.ServiceSends("mary", "three")
+	s.RoomShows("mary", "three")
 	s.NothingElseWasSaid()
 }

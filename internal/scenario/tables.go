@@ -35,6 +35,22 @@ func (s *Scenario) Tables() map[string][]string {
 	return tables
 }
 
+// Execute runs a statement in the bridge's SQLite database, beside the bridge.
+func (s *Scenario) Execute(statement string, args ...any) {
+	s.t.Helper()
+	if s.opts.Database != "" {
+		s.t.Fatal("this story is for SQLite")
+	}
+	db, err := sql.Open("sqlite3", "file:"+s.file("bridge.db")+"?_busy_timeout=10000&_txlock=immediate")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err = db.Exec(statement, args...); err != nil {
+		s.t.Fatalf("%s: %v", statement, err)
+	}
+}
+
 // BridgeKnowsWhatTheRoomsHave waits until nothing that the service sent waits to be shown, or to be noted as shown.
 func (s *Scenario) BridgeKnowsWhatTheRoomsHave() {
 	s.t.Helper()

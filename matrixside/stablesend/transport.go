@@ -3,6 +3,7 @@ package stablesend
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,9 @@ import (
 
 	"maunium.net/go/mautrix/appservice"
 )
+
+// ErrUnsendable is in the errors of sends that fail before they have left, because of what they are.
+var ErrUnsendable = errors.New("the event cannot be sent")
 
 // maxBody bounds how much of a send is read to add the key; events are at most 64 KiB.
 const maxBody = 1 << 20
@@ -88,7 +92,7 @@ func (s send) rename(address *url.URL, txn string) error {
 	path := strings.Join(append(s.segments[:len(s.segments)-1:len(s.segments)-1], txn), "/")
 	plain, err := url.PathUnescape(path)
 	if err != nil {
-		return fmt.Errorf("the address of a send cannot be read: %w", err)
+		return fmt.Errorf("%w: its address cannot be read: %w", ErrUnsendable, err)
 	}
 	address.Path, address.RawPath = plain, path
 	return nil
@@ -102,9 +106,9 @@ func addMark(req *http.Request, mark string) error {
 	body, err := io.ReadAll(io.LimitReader(req.Body, maxBody+1))
 	_ = req.Body.Close()
 	if err != nil {
-		return fmt.Errorf("the content of a send cannot be read: %w", err)
+		return fmt.Errorf("%w: its content cannot be read: %w", ErrUnsendable, err)
 	} else if len(body) > maxBody {
-		return fmt.Errorf("the content of a send is larger than %d bytes", maxBody)
+		return fmt.Errorf("%w: its content is larger than %d bytes", ErrUnsendable, maxBody)
 	}
 	body = marked(body, mark)
 	req.Body = io.NopCloser(bytes.NewReader(body))
