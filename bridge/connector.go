@@ -51,6 +51,8 @@ type Connector struct {
 	telling  *exsync.KeyedMutex[string] // by room, held while its senders are told
 	untold   chan struct{}              // holds something when senders are to be told how a message ended
 
+	// waitingAfter is the row of the outbox after which chats are to be told that messages wait; it is overseeQueues'.
+	waitingAfter int64
 	// pendingAgain is when it is told again that a message waits, in nanoseconds since 1970.
 	pendingAgain atomic.Int64
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"testing"
 
 	"github.com/mattn/go-sqlite3"
@@ -22,8 +23,8 @@ func TestWhatKeepsAMessageFromItsRoomIsToldByItsType(t *testing.T) {
 	answer := func(status int) error {
 		return mautrix.HTTPError{Response: &http.Response{StatusCode: status}, RespError: &mautrix.RespError{ErrCode: "M_UNKNOWN"}}
 	}
-	_, unencodable := json.Marshal(make(chan int))
-	_, noAddress := url.Parse("http://[")
+	unencodable := &json.UnsupportedTypeError{Type: reflect.TypeFor[chan int]()}
+	noAddress := &url.Error{Op: "parse", URL: "http://[", Err: errors.New("missing ']' in host")}
 	request := func(err error) error {
 		return mautrix.HTTPError{Message: "request error", WrappedError: &url.Error{Op: "Put", URL: "http://hs", Err: err}}
 	}

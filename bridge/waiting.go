@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -31,20 +32,34 @@ const (
 )
 
 // tellWaiting tells the chats in which a message has been waiting since before the given time, each once. It returns within a
-// round, so that a homeserver that does not answer holds up nothing else.
+// round, so that a homeserver that does not answer holds up nothing else; the next one goes on with the chats that come
+// after, so that those that cannot be told keep no others from their turn.
 func (c *Connector) tellWaiting(ctx context.Context, before time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, overseeInterval)
 	defer cancel()
-	rows, err := c.db.Outbox.Overdue(ctx, before, overseePage)
-	if err != nil {
-		return err
-	}
 	work := new(errgroup.Group)
 	work.SetLimit(waitingsAtOnce)
-	for _, row := range rows {
-		work.Go(func() error { return c.tellChatWaits(ctx, row, before) })
+	for ctx.Err() == nil {
+		rows, err := c.db.Outbox.Overdue(ctx, before, c.waitingAfter, overseePage)
+		if err != nil && ctx.Err() == nil {
+			return errors.Join(err, work.Wait())
+		}
+		for _, row := range rows {
+			work.Go(func() error { return c.tellChatWaits(ctx, row, before) }) // waits for its turn
+			if ctx.Err() != nil {
+				break
+			}
+			c.waitingAfter = row.Seq
+		}
+		if len(rows) < overseePage && ctx.Err() == nil {
+			c.waitingAfter = 0
+			break
+		}
 	}
-	return work.Wait()
+	if err := work.Wait(); ctx.Err() == nil {
+		return err
+	}
+	return nil // the time was over, and what failed then is no trouble of the database's
 }
 
 // tellChatWaits tells one chat, unless it was told already or the message has left meanwhile. An error is the database's.

@@ -9,14 +9,15 @@ import (
 // long as any of those that were told about is open, however many are written meanwhile.
 
 // Overdue returns, of each chat that has any, the oldest open row that was queued before the given time and whose sender
-// has not been told that it is late; the oldest first.
-func (s *OutboxStore) Overdue(ctx context.Context, before time.Time, limit int) ([]OutboxMessage, error) {
+// has not been told that it is late: those with a Seq above after, in its order. So whoever asks goes on where they were,
+// whatever became of what they got.
+func (s *OutboxStore) Overdue(ctx context.Context, before time.Time, after int64, limit int) ([]OutboxMessage, error) {
 	return queryAll(ctx, s.db, scanOutbox, selectOutbox+`
 		WHERE seq IN (
 			SELECT MIN(seq) FROM messenger_outbox WHERE state IN ('queued', 'written') AND queued_at<$1 AND notified_at=0
 			GROUP BY login_id, chat_id
-		) ORDER BY queued_at, seq LIMIT $2
-	`, millis(before), limit)
+		) AND seq>$2 ORDER BY seq LIMIT $3
+	`, millis(before), after, limit)
 }
 
 // IsNotified tells whether there is an open row in a chat about which its sender was told that it is late.

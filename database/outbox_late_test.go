@@ -10,7 +10,7 @@ func TestAChatIsToldOnceThatItsMessagesAreLate(t *testing.T) {
 		ctx, soon := t.Context(), time.Now().Add(time.Hour)
 		late := func(before time.Time) []string {
 			t.Helper()
-			rows, err := db.Outbox.Overdue(ctx, before, 10)
+			rows, err := db.Outbox.Overdue(ctx, before, 0, 10)
 			must(t, err)
 			return stanzas(rows)
 		}
@@ -30,6 +30,16 @@ func TestAChatIsToldOnceThatItsMessagesAreLate(t *testing.T) {
 		equal(t, "late for an hour", len(late(time.Now().Add(-time.Hour))), 0)
 		equalList(t, "the oldest of each chat", late(soon), []string{"$1.0", "$3.0", "$4.0"})
 		equal(t, "told", notified("me", "mary"), false)
+		var seen []string
+		for after := int64(0); ; {
+			page, err := db.Outbox.Overdue(ctx, soon, after, 1)
+			must(t, err)
+			if len(page) == 0 {
+				break
+			}
+			seen, after = append(seen, stanzas(page)...), page[0].Seq
+		}
+		equalList(t, "one after the other", seen, []string{"$1.0", "$3.0", "$4.0"})
 
 		must(t, db.Outbox.MarkNotified(ctx, "me", "mary", time.Now().Add(-time.Hour)))
 		equal(t, "told about what is younger", notified("me", "mary"), false)

@@ -51,11 +51,11 @@ func (s *Scenario) Execute(statement string, args ...any) {
 	}
 }
 
-// BridgeKnowsWhatTheRoomsHave waits until nothing that the service sent waits to be shown, or to be noted as shown.
-func (s *Scenario) BridgeKnowsWhatTheRoomsHave() {
+// TableHas waits until a table of the bridge's database is as it should be.
+func (s *Scenario) TableHas(table string, is func(rows []string) bool) {
 	s.t.Helper()
-	s.within("the bridge knows what the rooms have", func(ctx context.Context) error {
-		for len(s.Tables()["messenger_inbox"]) > 0 {
+	s.within("what stands in "+table, func(ctx context.Context) error {
+		for !is(s.Tables()[table]) {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -64,6 +64,12 @@ func (s *Scenario) BridgeKnowsWhatTheRoomsHave() {
 		}
 		return nil
 	})
+}
+
+// BridgeKnowsWhatTheRoomsHave waits until nothing that the service sent waits to be shown, or to be noted as shown.
+func (s *Scenario) BridgeKnowsWhatTheRoomsHave() {
+	s.t.Helper()
+	s.TableHas("messenger_inbox", func(rows []string) bool { return len(rows) == 0 })
 }
 
 func (s *Scenario) rows(db *sql.DB, query string) (texts []string) {

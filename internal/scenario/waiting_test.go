@@ -81,6 +81,26 @@ func TestThatMessagesWaitIsToldAlthoughTheHomeserverTookTheFirstNoticeNot(t *tes
 	}
 }
 
+func TestChatsThatCannotBeToldKeepNoOtherFromBeingToldThatMessagesWait(t *testing.T) {
+	s := scenario.Start(t, tellingSoon())
+	s.LoginWithToken()
+	s.ServiceSends("mary", "hello")
+	s.RoomShows("mary", "hello")
+	s.ServiceGoesDown()
+	s.HS.Fail(func(r homeserver.Request) bool { return strings.HasPrefix(r.RoomID.String(), "!deaf") }, http.StatusBadGateway,
+		`{"errcode": "M_UNKNOWN", "error": "try again"}`, 0)
+	// More than are looked at at a time.
+	s.Execute(`
+		WITH RECURSIVE chat(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM chat WHERE n<600)
+		INSERT INTO messenger_outbox (
+			login_id, chat_id, event_id, part, parts, stanza_id, room_id, event_type, sender_mxid, msg_type, kind, body, queued_at
+		) SELECT '1000@messenger.example', 'c'||n||'@messenger.example', '$deaf'||n, 0, 1, 'deaf'||n, '!deaf'||n||':example.org',
+			'm.room.message', $1, 'm.text', 'text', 'hello', $2 FROM chat
+	`, s.Alice.ID.String(), time.Now().Add(-time.Hour).UnixMilli())
+	waits := s.UserSends("mary", "one")
+	s.NoticeOn("mary", waits, "It will be sent by itself as soon as there is one")
+}
+
 func TestTheLastProblemIsShownAfterTheConnectionIsBack(t *testing.T) {
 	s := scenario.Start(t, scenario.Options{})
 	s.LoginWithToken()
