@@ -93,11 +93,27 @@ func (p *people) changed(contacts []database.Contact) {
 				return
 			}
 			err := p.updateGhost(ctx, contact.JID, until, func(ctx context.Context, ghost *bridgev2.Ghost) {
-				ghost.UpdateInfo(ctx, p.userInfo(contact))
+				p.showContact(ctx, ghost, nil)
 			})
 			if err != nil {
 				p.cl.log.Err(err).Msg("A contact's ghost could not be brought up to date")
 			}
 		}
 	})
+}
+
+// showContact gives a ghost what is stored of the contact, and a picture unless that is nil. It is read now: changes are carried
+// out in no certain order, and whichever is the last must not bring back what was there before the others.
+func (p *people) showContact(ctx context.Context, ghost *bridgev2.Ghost, picture func(database.Contact) *bridgev2.Avatar) {
+	contact, _, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), string(ghost.ID))
+	if err != nil {
+		p.cl.log.Err(err).Msg("A contact could not be read to be shown")
+		return
+	}
+	contact.JID = string(ghost.ID)
+	info := p.userInfo(contact)
+	if picture != nil {
+		info.Avatar = picture(contact)
+	}
+	ghost.UpdateInfo(ctx, info)
 }

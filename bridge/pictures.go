@@ -167,7 +167,7 @@ func (q *pictures) store(ctx context.Context, chat string, card vcard.Card, phot
 		sum := sha256.Sum256(photo)
 		hash = hex.EncodeToString(sum[:])
 	}
-	contact, _, err := cl.c.db.Contact.Update(ctx, cl.id(), chat, func(c *database.Contact) {
+	_, _, err := cl.c.db.Contact.Update(ctx, cl.id(), chat, func(c *database.Contact) {
 		c.VCardFetchedAt, c.VCardError = time.Now().Truncate(time.Millisecond), ""
 		if reason != nil {
 			c.VCardError = clip(reason.Error(), maxCardError)
@@ -177,14 +177,14 @@ func (q *pictures) store(ctx context.Context, chat string, card vcard.Card, phot
 	if err != nil {
 		return err
 	}
-	info := q.p.userInfo(contact)
+	var picture func(database.Contact) *bridgev2.Avatar
 	if photoKnown {
-		info.Avatar = avatar(hash, contact, photo)
+		picture = func(contact database.Contact) *bridgev2.Avatar { return avatar(hash, contact, photo) }
 	}
 	uploaded := true
 	var mxc id.ContentURIString
 	err = q.p.updateGhost(ctx, chat, time.Now().Add(ghostWait), func(ctx context.Context, ghost *bridgev2.Ghost) {
-		ghost.UpdateInfo(ctx, info)
+		q.p.showContact(ctx, ghost, picture)
 		uploaded = hash == "" || ghost.AvatarID == networkid.AvatarID(hash) && ghost.AvatarMXC != ""
 		mxc = ghost.AvatarMXC
 	})

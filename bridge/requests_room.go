@@ -160,6 +160,12 @@ func (p *people) adoptRoom(ctx context.Context, portal *bridgev2.Portal, room id
 
 // asker is the ghost of somebody who asks, with the name they gave.
 func (p *people) asker(ctx context.Context, row database.Request) (*bridgev2.Ghost, error) {
+	ghost, err := p.cl.c.br.GetGhostByID(ctx, userID(row.JID))
+	if err != nil {
+		return nil, err
+	}
+	p.refresh.Lock()
+	defer p.refresh.Unlock()
 	contact, _, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), row.JID)
 	if err != nil {
 		return nil, err
@@ -168,12 +174,6 @@ func (p *people) asker(ctx context.Context, row database.Request) (*bridgev2.Gho
 	if contact.Nick == "" {
 		contact.Nick = row.Nick
 	}
-	ghost, err := p.cl.c.br.GetGhostByID(ctx, userID(row.JID))
-	if err != nil {
-		return nil, err
-	}
-	p.refresh.Lock()
-	defer p.refresh.Unlock()
 	ghost.UpdateInfo(ctx, p.userInfo(contact))
 	return ghost, nil
 }

@@ -6,6 +6,8 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"net/http"
+	"strings"
 	"testing"
 
 	"matrix-messenger/internal/homeserver"
@@ -130,4 +132,38 @@ func TestALostContactIsToldInItsRoom(t *testing.T) {
 	s.RoomShows("mary", "hello")
 	s.Contact("mary").Remove("alice@contoso.example")
 	s.RoomTells("mary", "is no longer one of your Messenger contacts")
+}
+
+func TestTheLastOfSeveralNamesIsShown(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.ServiceSends("john", "hello")
+	s.RoomShows("john", "hello")
+	making := s.HS.Block(func(r homeserver.Request) bool { return r.Endpoint == "createRoom" }) // all changes wait for the room
+	s.ServiceSends("mary", "hello")
+	within(t, func(ctx context.Context) error { return making.WaitHits(ctx, 1) })
+	for _, name := range []string{"Mary 1", "Mary 2", "Mary 3", "Mary 4", "Mary 5", "Mary 6", "Mary 7", "Mary 8"} {
+		s.User().Rename("mary@contoso.example", name)
+	}
+	s.ServiceSends("john", "a word behind it")
+	s.RoomShows("john", "a word behind it")
+	making.Remove()
+	s.RoomShows("mary", "hello")
+	profileOf(t, s, "mary", func(name, _ string) bool { return name == "Mary 8" })
+	s.ServiceSends("john", "another word behind it")
+	s.RoomShows("john", "another word behind it")
+	profileOf(t, s, "mary", func(name, _ string) bool { return name == "Mary 8" })
+	latest := ""
+	for _, r := range s.HS.Requests(func(r homeserver.Request) bool {
+		return r.UserID == s.Ghost("mary") && r.Method == http.MethodPut && r.Endpoint == "profile" && strings.HasSuffix(r.Path, "/displayname")
+	}) {
+		if body := strings.TrimSuffix(string(r.Body), `"}`); body < latest {
+			t.Errorf("after %s came %s", latest, body)
+		} else {
+			latest = body
+		}
+	}
+	if latest == "" {
+		t.Error("no name was shown")
+	}
 }
