@@ -195,6 +195,7 @@ func TestWhatWasLeftIsHandledAtTheNextStart(t *testing.T) {
 	w.settled() // acknowledged, and the bridge ends without having been ready
 	w.restart(inbox.Config{})
 	w.inbox.Ready()
+	w.net.waitFor(t, 2) // before anything new comes, which would wake the room
 	w.send("mary", "three")
 	if got := w.net.waitFor(t, 3); !slices.Equal(got, []string{"one", "two", "three"}) {
 		t.Errorf("handled %q", got)

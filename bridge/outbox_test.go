@@ -1,0 +1,223 @@
+package bridge
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"matrix-messenger/database"
+	"matrix-messenger/messengerd"
+)
+
+func TestAMessageThatCannotBeWrittenInTheMiddleOfABurstDelaysItselfAlone(t *testing.T) {
+	w := newOutboxWorld(t)
+	failed := make(chan struct{}, 100)
+	w.whenLogged("Sending paused", func() {
+		select {
+		case failed <- struct{}{}:
+		default:
+		}
+	})
+	// What is known of John cannot be read until it is put right.
+	w.exec(`INSERT INTO messenger_contact (login_id, jid, jid_as_sent, in_roster, name, subscription, ask, roster_groups, nick, vcard_name, email,
+		photo_hash, avatar_mxc, vcard_fetched_at, vcard_error, search_text, updated_at)
+		VALUES ($1, $2, $2, true, '', 'both', '', 'broken', '', '', '', '', '', 0, '', '', 0)`, w.cl.id(), john)
+	w.queue(mary, "one")
+	w.queue(john, "two")
+	w.queue(mary, "three")
+	w.signIn()
+	w.receives(mary, "one")
+	for range 2 { // the burst, and what is left of it
+		select {
+		case <-failed:
+		case <-time.After(patience):
+			t.Fatal("a message to somebody of whom nothing can be read was written")
+		}
+	}
+	if row := w.row("one"); row.State != database.OutboxConfirmed || row.Attempts != 1 {
+		t.Errorf("what was written before it is %s after %d attempts", row.State, row.Attempts)
+	}
+	w.exec(`UPDATE messenger_contact SET roster_groups='[]'`)
+	w.receives(john, "two")
+	w.receives(mary, "one", "three")
+	w.rests()
+	for _, text := range []string{"one", "two", "three"} {
+		if row := w.row(text); row.State != database.OutboxConfirmed {
+			t.Errorf("%s is %s", text, row.State)
+		}
+	}
+}
+
+func TestWhatNeverLeftIsQueuedAgainAlthoughTheDatabaseRefusesAtFirst(t *testing.T) {
+	w := newOutboxWorld(t)
+	ctx := t.Context()
+	row := w.queue(mary, "one")
+	if err := w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", row.Seq); err != nil {
+		t.Fatal(err)
+	}
+	row = w.row("one")
+	if err := w.cl.logOutgoing(ctx, []database.OutboxMessage{row}, "run.7"); err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	w.whenLogged("cannot be queued again yet", func() {
+		if refused++; refused == 2 {
+			w.exec("ALTER TABLE gone RENAME TO messenger_outbox")
+		}
+	})
+	w.exec("ALTER TABLE messenger_outbox RENAME TO gone")
+	if err := w.cl.outbox.unwritePatiently(ctx, []database.OutboxMessage{row}); err != nil || refused != 2 {
+		t.Fatalf("after %d refusals: %v", refused, err)
+	}
+	if now := w.row("one"); now.State != database.OutboxQueued {
+		t.Errorf("a message that never left is %s", now.State)
+	}
+	log, err := w.cl.c.db.ChatLog.Tail(ctx, w.cl.id(), mary, 10)
+	if err != nil || len(log) != 0 {
+		t.Errorf("and counts as said in its chat: %v %v", log, err)
+	}
+}
+
+func TestWhatNeverLeftIsQueuedAgainAlsoWhenTheWorkerIsEnded(t *testing.T) {
+	w := newOutboxWorld(t)
+	row := w.queue(mary, "one")
+	if err := w.cl.c.db.Outbox.MarkWritten(t.Context(), "run.7", row.Seq); err != nil {
+		t.Fatal(err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := w.cl.outbox.unwritePatiently(ended, []database.OutboxMessage{row}); err != nil {
+		t.Fatal(err)
+	}
+	if now := w.row("one"); now.State != database.OutboxQueued {
+		t.Errorf("a message that never left is %s", now.State)
+	}
+}
+
+func TestWhatWaitsIsSentAsSoonAsThereIsASession(t *testing.T) {
+	w := newOutboxWorld(t)
+	w.queue(mary, "one")
+	w.cl.outbox.kick() // without a session nothing comes of it
+	w.signIn()
+	w.receives(mary, "one")
+}
+
+func TestAWorkerThatIsAskedToLookOnceMoreDoesSo(t *testing.T) {
+	w := newOutboxWorld(t)
+	w.signIn()
+	w.rests()
+	o := w.cl.outbox
+	o.mu.Lock()
+	o.cancel = func() {} // a worker that has found nothing and has not ended yet
+	o.mu.Unlock()
+	o.kick()
+	if o.rest(false) {
+		t.Fatal("the worker ends, and nobody sends what has just come in")
+	}
+	if !o.rest(false) {
+		t.Error("the worker never ends")
+	}
+}
+
+func TestAWorkerWhoseSessionEndsHearsOfTheNextOne(t *testing.T) {
+	w := newOutboxWorld(t)
+	if err := w.service.SetSwitches(func(sw *messengerd.Switches) { sw.Ping = "silence" }); err != nil {
+		t.Fatal(err)
+	}
+	w.signIn()
+	w.rests()
+	o := w.cl.outbox
+	// The worker of the first session ends so slowly that the next session is up before.
+	w.whenLogged("Sending paused", func() {
+		for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			o.mu.Lock()
+			again := o.again
+			o.mu.Unlock()
+			if again {
+				return
+			}
+		}
+		t.Error("the worker does not hear of the next session")
+	})
+	w.queue(mary, "one")
+	o.kick()
+	w.receives(mary, "one") // its confirmation does not come, so the worker is there until the session ends
+	w.queue(mary, "two")
+	if err := w.service.SetSwitches(func(sw *messengerd.Switches) { sw.Ping = "result" }); err != nil {
+		t.Fatal(err)
+	}
+	w.service.CutSessions(w.cl.id())
+	w.receives(mary, "one", "two")
+}
+
+func TestAChatThatNeedNotWaitForItsArchiveAnyMoreIsWrittenIn(t *testing.T) {
+	w := newOutboxWorld(t)
+	h := w.cl.history
+	w.cl.c.archiveTurns = newTurns(0) // nobody's turn ever comes
+	w.signIn()
+	w.rests()
+	w.cl.c.Config.Archive.Enabled = true
+	w.queue(mary, "one")
+	w.cl.outbox.kick()
+	w.rests()
+	if row := w.row("one"); row.State != database.OutboxQueued {
+		t.Fatalf("in a chat whose archive is to be read a message is %s", row.State)
+	}
+	h.mu.Lock()
+	h.jobs[mary].heldUntil = time.Now()
+	h.mu.Unlock()
+	h.sweepHolds()
+	w.receives(mary, "one")
+}
+
+func TestWhatTheArchiveDoesNotShowIsSentAgainWithoutFurtherCause(t *testing.T) {
+	w := newOutboxWorld(t)
+	w.signIn()
+	w.rests()
+	row := w.queue(mary, "one")
+	if err := w.cl.c.db.Outbox.MarkWritten(t.Context(), "earlier.3", row.Seq); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.cl.outbox.settleByArchive(t.Context(), nil, []database.OutboxMessage{w.row("one")}); err != nil {
+		t.Fatal(err)
+	}
+	w.receives(mary, "one")
+}
+
+func TestWhatWasWrittenAgainMeanwhileIsNotQueuedBecauseOfAnOldArchive(t *testing.T) {
+	w := newOutboxWorld(t)
+	row := w.queue(mary, "one")
+	ctx := t.Context()
+	if err := w.cl.c.db.Outbox.MarkWritten(ctx, "earlier.3", row.Seq); err != nil {
+		t.Fatal(err)
+	}
+	absent := w.row("one")
+	if err := w.cl.c.db.Outbox.Requeue(ctx, row.Seq); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", row.Seq); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.cl.outbox.settleByArchive(ctx, nil, []database.OutboxMessage{absent}); err != nil {
+		t.Fatal(err)
+	}
+	if now := w.row("one"); now.State != database.OutboxWritten || now.StreamID != "run.7" {
+		t.Errorf("what is on its way on the running session is %s", now.State)
+	}
+}
+
+func TestAChatThatHasRestedGoesOn(t *testing.T) {
+	var rests chatRests
+	over := make(chan struct{})
+	rests.begin(mary, time.Hour, func() { t.Error("the longer rest is over") })
+	rests.begin(mary, time.Millisecond, func() { t.Error("a shorter rest ended the longer one") })
+	rests.begin(john, time.Millisecond, func() { close(over) })
+	select {
+	case <-over:
+	case <-time.After(patience):
+		t.Fatal("nobody hears that a chat may go on")
+	}
+	if now := rests.now(); len(now) != 1 || now[0] != mary {
+		t.Errorf("%q rest", now)
+	}
+}
