@@ -50,24 +50,27 @@ func (s *Scenario) Provision(ctx context.Context, method, path string, body, ans
 // LoginWithToken signs the user in with an access token and waits for the session.
 func (s *Scenario) LoginWithToken() {
 	s.t.Helper()
-	s.within("signing in with a token", func(ctx context.Context) error {
-		var step loginStep
-		if err := s.Provision(ctx, http.MethodPost, "/v3/login/start/token", nil, &step); err != nil {
-			return err
-		}
-		if step.Type != "user_input" {
-			return fmt.Errorf("the token login asks for %+v", step)
-		}
-		path := "/v3/login/step/" + step.LoginID + "/" + step.StepID + "/user_input"
-		if err := s.Provision(ctx, http.MethodPost, path, map[string]string{"access_token": userToken}, &step); err != nil {
-			return err
-		}
-		if step.Type != "complete" {
-			return fmt.Errorf("the token login was not completed: %+v", step)
-		}
-		return nil
-	})
+	s.within("signing in with a token", s.SignInWithToken)
 	s.SessionIsUp()
+}
+
+// SignInWithToken signs the user in with an access token and returns what came of it. It may be called from any goroutine.
+func (s *Scenario) SignInWithToken(ctx context.Context) error {
+	var step loginStep
+	if err := s.Provision(ctx, http.MethodPost, "/v3/login/start/token", nil, &step); err != nil {
+		return err
+	}
+	if step.Type != "user_input" {
+		return fmt.Errorf("the token login asks for %+v", step)
+	}
+	path := "/v3/login/step/" + step.LoginID + "/" + step.StepID + "/user_input"
+	if err := s.Provision(ctx, http.MethodPost, path, map[string]string{"access_token": userToken}, &step); err != nil {
+		return err
+	}
+	if step.Type != "complete" {
+		return fmt.Errorf("the token login was not completed: %+v", step)
+	}
+	return nil
 }
 
 // UserStartsChat opens a chat with a contact by the provisioning API.

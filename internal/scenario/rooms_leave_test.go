@@ -3,6 +3,7 @@ package scenario_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"matrix-messenger/internal/homeserver"
 	"matrix-messenger/internal/scenario"
@@ -83,4 +84,39 @@ func TestAChatIsKeptWhenItsUserSignsInAgainWhileItIsBeingForgotten(t *testing.T)
 	if len(traces(s, first.ID.String())) == 0 {
 		t.Error("what was said before is forgotten")
 	}
+}
+
+func TestNobodySignsInWhileAChatOfTheirsIsBeingForgotten(t *testing.T) {
+	binds := &heard{text: "urn:ietf:params:xml:ns:xmpp-bind", fromClient: true}
+	s := scenario.Start(t, scenario.Options{Trace: binds.trace})
+	s.LoginWithToken()
+	s.UserTellsBot("help")
+	s.ServiceSends("mary", "hello")
+	s.RoomShows("mary", "hello")
+	old, before := s.Room("mary"), binds.times()
+	leaving := s.HS.Block(func(r homeserver.Request) bool {
+		return r.Endpoint == "leave" && r.UserID == s.Bot() && r.RoomID == old
+	})
+	s.UserTellsBot("logout 1000@messenger.example")
+	s.BotSays("Logged out")
+	within(t, func(ctx context.Context) error { return leaving.WaitHits(ctx, 1) })
+	signedIn := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), scenario.StepTimeout)
+		defer cancel()
+		signedIn <- s.SignInWithToken(ctx)
+	}()
+	binds.reaches(t, before+1) // whose token it is, is known
+	select {
+	case err := <-signedIn:
+		t.Fatalf("somebody signs in whose chat is half forgotten (%v)", err)
+	case <-time.After(time.Second): // there is nothing to see of it that it waits
+	}
+	leaving.Remove()
+	if err := <-signedIn; err != nil {
+		t.Fatal(err)
+	}
+	s.SessionIsUp()
+	s.ServiceSends("mary", "welcome back")
+	shows(t, s, newRoomWith(t, s, "mary", old), "mary", "welcome back")
 }
