@@ -243,15 +243,19 @@ func TestAnEventThatTheStoppingLibraryInterruptsStaysPending(t *testing.T) {
 }
 
 func TestAMessageThatBridgev2HasStoredIsNotHandledAgain(t *testing.T) {
-	notHandledAgain(t)
+	notHandledAgain(t, "m.room.message")
+}
+
+func TestAnEncryptedEventOfWhichTheOutboxKnowsIsNotDecryptedAgain(t *testing.T) {
+	notHandledAgain(t, "m.room.encrypted", `DELETE FROM message`)
 }
 
 func TestARefusedEventIsNotHandledAgain(t *testing.T) {
-	notHandledAgain(t, `DELETE FROM message`, `UPDATE messenger_outbox SET state='failed', kind='refusal'`)
+	notHandledAgain(t, "m.room.message", `DELETE FROM message`, `UPDATE messenger_outbox SET state='failed', kind='refusal'`)
 }
 
 // notHandledAgain handles a message, changes what the database knows of it, and leaves it to the next run.
-func notHandledAgain(t *testing.T, changes ...string) {
+func notHandledAgain(t *testing.T, kind string, changes ...string) {
 	t.Helper()
 	w := newWorld(t, inbox.Config{}, "mary")
 	w.inbox.Ready()
@@ -266,13 +270,18 @@ func notHandledAgain(t *testing.T, changes ...string) {
 	}
 	// As if the process had ended between the handling and the mark.
 	_, err := raw.Exec(t.Context(), `UPDATE messenger_matrix_inbox SET state='pending', body=$2 WHERE event_id=$1`, evt.String(),
-		[]byte(fmt.Sprintf(`{"event_id":%q,"room_id":%q,"type":"m.room.message","sender":%q,"content":{"msgtype":"m.text","body":"one"}}`, evt, w.rooms["mary"], w.ann.ID)))
+		[]byte(fmt.Sprintf(`{"event_id":%q,"room_id":%q,"type":%q,"sender":%q,"content":{"msgtype":"m.text","body":"one"}}`, evt, w.rooms["mary"], kind, w.ann.ID)))
 	must(t, err)
 	w.restart(inbox.Config{})
 	w.inbox.Ready()
 	w.send("mary", "two")
 	if got := w.net.waitFor(t, 1); got[0] != "two" {
 		t.Errorf("handled %q", got)
+	}
+	var attempts int
+	must(t, w.raw.QueryRow(t.Context(), `SELECT attempts FROM messenger_matrix_inbox WHERE event_id=$1`, evt.String()).Scan(&attempts))
+	if attempts != 0 {
+		t.Errorf("it was given to the library %d times more", attempts)
 	}
 }
 
