@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -219,5 +220,28 @@ func TestAChatThatHasRestedGoesOn(t *testing.T) {
 	}
 	if now := rests.now(); len(now) != 1 || now[0] != mary {
 		t.Errorf("%q rest", now)
+	}
+}
+
+func TestOfOneChatNoMoreIsOnItsWayThanItsArchiveCanShow(t *testing.T) {
+	w := newOutboxWorld(t)
+	if err := w.service.SetSwitches(func(sw *messengerd.Switches) { sw.Ping = "silence" }); err != nil {
+		t.Fatal(err)
+	}
+	var first []string
+	for i := range 15 {
+		text := fmt.Sprintf("message %02d", i)
+		w.queue(mary, text)
+		if i < 10 {
+			first = append(first, text)
+		}
+	}
+	w.queue(john, "not held up by that")
+	w.signIn()
+	w.receives(mary, first...)
+	w.receives(john, "not held up by that")
+	on, err := w.cl.c.db.Outbox.Unconfirmed(t.Context(), w.cl.id(), mary)
+	if err != nil || len(on) != 10 {
+		t.Errorf("%d messages are on their way (%v)", len(on), err)
 	}
 }
