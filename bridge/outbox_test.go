@@ -6,8 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"mellium.im/xmpp/stanza"
+
 	"matrix-messenger/database"
 	"matrix-messenger/messengerd"
+	"matrix-messenger/xmppside"
 )
 
 func TestAMessageThatCannotBeWrittenInTheMiddleOfABurstDelaysItselfAlone(t *testing.T) {
@@ -243,5 +246,27 @@ func TestOfOneChatNoMoreIsOnItsWayThanItsArchiveCanShow(t *testing.T) {
 	on, err := w.cl.c.db.Outbox.Unconfirmed(t.Context(), w.cl.id(), mary)
 	if err != nil || len(on) != 10 {
 		t.Errorf("%d messages are on their way (%v)", len(on), err)
+	}
+}
+
+func TestAChatRestsInWhichTheServiceWantsAMessageLater(t *testing.T) {
+	w := newOutboxWorld(t)
+	ctx, o := t.Context(), w.cl.outbox
+	row := w.queue(mary, "one")
+	if err := w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", row.Seq); err != nil {
+		t.Fatal(err)
+	}
+	later := xmppside.MessageError{ID: "one", Err: stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint}}
+	if err := o.refused(ctx, later); err != nil {
+		t.Fatal(err)
+	}
+	if now := w.row("one"); now.State != database.OutboxQueued {
+		t.Fatalf("what the service wants later is %s", now.State)
+	}
+	w.queue(mary, "two")
+	w.queue(john, "three")
+	rows, err := o.next(ctx)
+	if err != nil || len(rows) != 1 || rows[0].StanzaID != "three" {
+		t.Errorf("written next are %+v (%v)", rows, err)
 	}
 }
