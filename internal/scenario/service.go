@@ -2,9 +2,12 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"matrix-messenger/messengerd"
 )
@@ -58,13 +61,19 @@ func (s *Scenario) startService() {
 	if s.opts.Trace != nil {
 		options = append(options, messengerd.WithTrace(s.opts.Trace))
 	}
-	service, err := messengerd.New(s.serviceConfig(), options...)
-	if err == nil {
-		err = service.Start(context.Background())
-	}
-	if err != nil {
-		s.t.Fatalf("service: %v", err)
-	}
+	var service *messengerd.Server
+	s.within("the service listens", func(ctx context.Context) (err error) {
+		for {
+			if service, err = messengerd.New(s.serviceConfig(), options...); err == nil {
+				err = service.Start(context.Background())
+			}
+			// While it was down, its port may have been lent to somebody who listens on all addresses.
+			if !errors.Is(err, syscall.EADDRINUSE) || ctx.Err() != nil {
+				return err
+			}
+			time.Sleep(50 * time.Millisecond) // nobody tells when a port becomes free
+		}
+	})
 	s.Service, s.serviceAddr = service, service.Addr()
 	for _, person := range people {
 		if s.contacts[person.name] == nil {
