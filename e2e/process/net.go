@@ -4,17 +4,16 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
+
+	"matrix-messenger/internal/freeport"
 )
 
 // FreeAddress returns a loopback address (host:port) whose TCP port was free a moment ago.
 func FreeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
+	port, err := freeport.Find("127.0.0.1")
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
 }
 
 // Free reports whether a TCP address can be listened on at the moment.

@@ -3,7 +3,6 @@ package homeserver_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -23,6 +22,7 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
+	"matrix-messenger/internal/freeport"
 	"matrix-messenger/internal/homeserver"
 )
 
@@ -140,12 +140,11 @@ type echoBridge struct {
 
 func freePort(t *testing.T) uint16 {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return uint16(listener.Addr().(*net.TCPAddr).Port)
+	return uint16(port)
 }
 
 func startBridge(ctx context.Context, t *testing.T, hs *homeserver.Server) *echoBridge {

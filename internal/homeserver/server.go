@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"maunium.net/go/mautrix/id"
+
+	"matrix-messenger/internal/freeport"
 )
 
 // Options set a homeserver up. The zero value is a homeserver for the domain "example.org" on a free loopback port.
@@ -179,6 +181,9 @@ func (s *Server) Down() {
 	<-served
 }
 
+// upTimeout bounds how long the homeserver waits for its port when somebody has got it meanwhile.
+const upTimeout = 30 * time.Second
+
 // Up brings the homeserver back on the same address. What was not acknowledged is pushed again under the same IDs.
 func (s *Server) Up() error {
 	s.mu.Lock()
@@ -187,7 +192,7 @@ func (s *Server) Up() error {
 	if !wasDown {
 		return nil
 	}
-	if err := s.listen(); err != nil {
+	if err := freeport.Retry(upTimeout, s.listen); err != nil {
 		return err
 	}
 	s.mu.Lock()

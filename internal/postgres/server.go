@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"matrix-messenger/internal/freeport"
 )
 
 // server is one running server.
@@ -42,7 +43,7 @@ func start(ctx context.Context) (p *server, err error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	if p.port, err = freePort(); err != nil {
+	if p.port, err = freeport.Find("127.0.0.1"); err != nil {
 		return nil, err
 	}
 	return p, p.run(ctx)
@@ -142,13 +143,4 @@ func binDir() string {
 		return ""
 	}
 	return filepath.Dir(found[len(found)-1])
-}
-
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }

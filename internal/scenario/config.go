@@ -10,6 +10,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 	"maunium.net/go/mautrix/appservice"
+
+	"matrix-messenger/internal/freeport"
 )
 
 const (
@@ -77,7 +79,7 @@ func (s *Scenario) config(reg *appservice.Registration, port int, puppetToken st
 
 // writeConfig makes the registration and the configuration file.
 func (s *Scenario) writeConfig() error {
-	port, err := freePort(s.host)
+	port, err := freeport.Find(s.host)
 	if err != nil {
 		return err
 	}
@@ -117,11 +119,3 @@ func (s *Scenario) name() string {
 }
 
 // freePort is a port that was free a moment ago.
-func freePort(host string) (int, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return 0, err
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
-}

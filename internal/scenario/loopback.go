@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"matrix-messenger/internal/freeport"
 )
 
 var (
@@ -35,7 +37,7 @@ func loopback() string {
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	host := loopback()
-	port, err := freePort(host)
+	port, err := freeport.Find(host)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,13 +2,11 @@ package scenario
 
 import (
 	"context"
-	"errors"
 	"net"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
+	"matrix-messenger/internal/freeport"
 	"matrix-messenger/messengerd"
 )
 
@@ -62,18 +60,15 @@ func (s *Scenario) startService() {
 		options = append(options, messengerd.WithTrace(s.opts.Trace))
 	}
 	var service *messengerd.Server
-	s.within("the service listens", func(ctx context.Context) (err error) {
-		for {
-			if service, err = messengerd.New(s.serviceConfig(), options...); err == nil {
-				err = service.Start(context.Background())
-			}
-			// While it was down, its port may have been lent to somebody who listens on all addresses.
-			if !errors.Is(err, syscall.EADDRINUSE) || ctx.Err() != nil {
-				return err
-			}
-			time.Sleep(50 * time.Millisecond) // nobody tells when a port becomes free
+	err := freeport.Retry(StepTimeout, func() (err error) { // while it was down, somebody may have got its port
+		if service, err = messengerd.New(s.serviceConfig(), options...); err == nil {
+			err = service.Start(context.Background())
 		}
+		return err
 	})
+	if err != nil {
+		s.t.Fatalf("service: %v", err)
+	}
 	s.Service, s.serviceAddr = service, service.Addr()
 	for _, person := range people {
 		if s.contacts[person.name] == nil {
