@@ -169,16 +169,19 @@ func (cl *Client) LogoutRemote(ctx context.Context) {
 	cl.forget(ctx)
 }
 
-// forget reports what is queued and removes everything of the login from our tables.
+// forget reports what is queued and removes everything of the login from our tables. Of what cannot be told at the moment the
+// rows stay that say so, until it is told in the chat's room, which is not left before that.
 func (cl *Client) forget(ctx context.Context) {
 	cl.outbox.abandon(ctx, noticeLoggedOut)
-	// The rows that say what was not delivered go with the rest, so this is the last moment to tell.
-	within, cancel := context.WithTimeout(ctx, noticeTimeout)
-	defer cancel()
-	if err := cl.c.tellNow(within, cl.id()); err != nil {
-		cl.log.Warn().Err(err).Msg("Not everybody could be told what was not sent before the logout")
+	keepUntold := !cl.c.br.Config.CleanupOnLogout.Enabled
+	if !keepUntold { // the framework does with the rooms what the administrator has set, and nobody is left there to tell anything
+		within, cancel := context.WithTimeout(ctx, noticeTimeout)
+		defer cancel()
+		if err := cl.c.tellNow(within, cl.id()); err != nil {
+			cl.log.Warn().Err(err).Msg("Not everybody could be told what was not sent before the logout")
+		}
 	}
-	if err := cl.c.db.DeleteLogin(ctx, cl.id()); err != nil {
+	if err := cl.c.db.DeleteLogin(ctx, cl.id(), keepUntold); err != nil {
 		cl.log.Err(err).Msg("The login's data could not be removed")
 	}
 	cl.c.forgetChats(cl.login.ID, cl.login.SpaceRoom)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"maunium.net/go/mautrix/bridgev2"
@@ -103,6 +104,9 @@ func (c *Connector) forgetAllLeft(ctx context.Context) error {
 			first = cmp.Or(first, err)
 		}
 	}
+	if err = c.db.Outbox.DeleteLeft(ctx, string(c.br.ID)); err != nil {
+		return err
+	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d chats, the first because: %w", failed, len(chats), first)
 	}
@@ -113,6 +117,15 @@ func (c *Connector) forgetAllLeft(ctx context.Context) error {
 // as a whole, or is there as it was for somebody who has come back. Messages of theirs would come in within the chat's turn.
 func (c *Connector) forgetChat(ctx context.Context, chat database.LeftChat) error {
 	key := networkid.PortalKey{ID: networkid.PortalID(chat.ID), Receiver: networkid.UserLoginID(chat.LoginID)}
+	mute := false
+	if chat.RoomID != "" { // what was not sent is told before there is nobody left to tell it
+		err := c.tellRoom(ctx, chat.RoomID)
+		if err != nil && troubleOf(err) != troubleUnclear {
+			return fmt.Errorf("it cannot be told yet what was not sent: %w", err)
+		} else if mute = err != nil; mute {
+			c.log.Warn().Err(err).Str("room_id", chat.RoomID).Msg("It cannot be told what was not sent before a logout")
+		}
+	}
 	defer c.accounts.WithLock(key.Receiver)()
 	if gone, err := c.loginIsGone(ctx, key.Receiver); err != nil || !gone {
 		return err
@@ -125,6 +138,10 @@ func (c *Connector) forgetChat(ctx context.Context, chat database.LeftChat) erro
 		return c.forgetRows(ctx, chat, portal)
 	}
 	ran, err := c.inTurn(key, func(_ context.Context, portal *bridgev2.Portal) error {
+		// An event that was being handled at the logout has had its turn by now, and been refused.
+		if untold, err := c.db.Outbox.UntoldRooms(ctx, chat.LoginID); err != nil || !mute && slices.Contains(untold, chat.RoomID) {
+			return cmp.Or(err, errUntold)
+		}
 		if err := c.leaveChatRoom(ctx, portal); err != nil {
 			return err
 		}
@@ -135,6 +152,9 @@ func (c *Connector) forgetChat(ctx context.Context, chat database.LeftChat) erro
 	}
 	return err
 }
+
+// errUntold keeps a room for another try in which there is something to tell.
+var errUntold = errors.New("there is something to tell in the room")
 
 // errRoomless is the answer when a chat has lost its room on the way to its turn.
 var errRoomless = errors.New("the chat has no room any more")

@@ -59,28 +59,40 @@ func (cl *Client) submit(ctx context.Context, s submission) error {
 			SenderMXID: string(s.event.Sender), MsgType: string(s.msgType), Kind: s.kind, Body: []byte(part), ReceivedAt: received,
 		}
 	}
-	if err := cl.patiently(ctx, func() error { return cl.storeOutgoing(ctx, s, rows) }); err != nil {
+	gone := false
+	err := cl.patiently(ctx, func() (err error) {
+		gone, err = cl.storeOutgoing(ctx, s, rows)
+		return err
+	})
+	if err != nil {
 		return errStorage(err)
+	} else if gone {
+		return errLoggedOut
 	}
 	cl.outbox.kick()
 	return nil
 }
 
-// storeOutgoing may be called again after any error.
-func (cl *Client) storeOutgoing(ctx context.Context, s submission, rows []database.OutboxMessage) error {
-	if err := cl.ensureOwnGhost(ctx); err != nil {
-		return err
+// storeOutgoing stores an event unless its account is gone, which is looked at in the transaction: what is stored by then is
+// given up by the logout, and nothing comes after that. It may be called again after any error.
+func (cl *Client) storeOutgoing(ctx context.Context, s submission, rows []database.OutboxMessage) (gone bool, err error) {
+	if err = cl.ensureOwnGhost(ctx); err != nil {
+		return false, err
 	}
-	if err := cl.reportPending(ctx, s.event); err != nil {
-		return err
+	if err = cl.reportPending(ctx, s.event); err != nil {
+		return false, err
 	}
-	return cl.c.db.Write(ctx, func(ctx context.Context) error {
+	err = cl.c.db.Write(ctx, func(ctx context.Context) error {
+		if gone = !cl.IsLoggedIn(); gone {
+			return nil
+		}
 		inserted, err := cl.c.db.Outbox.Enqueue(ctx, rows)
 		if err != nil || !inserted || !s.save {
 			return err
 		}
 		return cl.c.br.DB.Message.Insert(ctx, cl.messageRow(s))
 	})
+	return gone, err
 }
 
 // storagePatience is how long a message waits for a database that cannot be written, such as one on a full disk, before its sender is told. It holds up its own room.
@@ -136,6 +148,9 @@ func refusal(reason event.MessageStatusReason, sentence string, cause error) err
 }
 
 var errNothingToSend = refusal(event.MessageStatusUnsupported, "it has no text that "+service+" could show. Please write it in words.", nil)
+
+// errLoggedOut refuses an event that was on its way into the outbox when its account was logged out.
+var errLoggedOut = refusal(event.MessageStatusNoPermission, noticeLoggedOut, nil)
 
 func errStorage(cause error) error {
 	return refusal(event.MessageStatusGenericError, "the bridge could not store it. Please send it again in a minute, and tell your administrator if it keeps happening.", ownFault{cause})

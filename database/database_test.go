@@ -123,7 +123,7 @@ func TestEverythingOfALoginIsExportedAndRemoved(t *testing.T) {
 		if queued, ok := export.Tables["outbox"][0]["queued_at"].(time.Time); !ok || time.Since(queued) > time.Hour {
 			t.Errorf("the time is %v", export.Tables["outbox"][0]["queued_at"])
 		}
-		must(t, db.DeleteLogin(ctx, "gone"))
+		must(t, db.DeleteLogin(ctx, "gone", false))
 		for _, table := range loginTables {
 			gone, err := queryCount(ctx, db, `SELECT COUNT(*) FROM `+table+` WHERE login_id='gone'`)
 			must(t, err)
@@ -132,6 +132,32 @@ func TestEverythingOfALoginIsExportedAndRemoved(t *testing.T) {
 			equal(t, table+" of the removed login", gone, 0)
 			equal(t, table+" of the other login", stays, 1)
 		}
+	})
+}
+
+func TestWhatIsStillToBeToldMayOutliveItsLogin(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		must2 := func(_ int64, err error) { t.Helper(); must(t, err) }
+		enqueue(t, db, outgoing("mary", "$1", 0, 1), outgoing("mary", "$2", 0, 1), outgoing("mary", "$3", 0, 1))
+		must2(db.Outbox.Fail(ctx, "It was not sent.", 1, 2))
+		must(t, db.Outbox.MarkTold(ctx, 1))
+		must(t, db.DeleteLogin(ctx, "me", true))
+		rows, err := queryAll(ctx, db, scanOutbox, selectOutbox)
+		must(t, err)
+		equalList(t, "kept", stanzas(rows), []string{"$2.0"})
+		equal(t, "its text", string(rows[0].Body), "")
+		_, err = db.db.Exec(ctx, `CREATE TABLE user_login (bridge_id TEXT, id TEXT)`)
+		must(t, err)
+		must(t, db.Outbox.DeleteLeft(ctx, "bridge"))
+		rooms, err := db.Outbox.UntoldRooms(ctx, "me")
+		must(t, err)
+		equal(t, "rooms with something to tell", len(rooms), 1)
+		must(t, db.Outbox.MarkTold(ctx, 2))
+		must(t, db.Outbox.DeleteLeft(ctx, "bridge"))
+		left, err := queryCount(ctx, db, `SELECT COUNT(*) FROM messenger_outbox`)
+		must(t, err)
+		equal(t, "kept after it was told", left, 0)
 	})
 }
 
@@ -155,6 +181,7 @@ func fillLogin(t *testing.T, db *Database, login string) {
 	must(t, err)
 	_, err = db.Held.Put(ctx, 0, HeldMessage{LoginID: login, JID: "c", DedupeKey: "k"})
 	must(t, err)
+	must(t, db.Aside.Note(ctx, AsideNotice{LoginID: login, ChatID: "c", Reason: "M_FORBIDDEN"}))
 	must(t, db.ChatLog.Append(ctx, 0, LogEntry{LoginID: login, ChatID: "c", Key: "k"}))
 	must(t, db.ArchiveRead.Set(ctx, login, "c", ArchiveRead{At: time.Now()}))
 	must(t, db.Presence.Put(ctx, Presence{LoginID: login, JID: "c", Availability: "away"}))

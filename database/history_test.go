@@ -132,7 +132,7 @@ func TestAChatRemembersWhenItsArchiveWasRead(t *testing.T) {
 		read, err = db.ArchiveRead.Get(ctx, "me", "mary")
 		must(t, err)
 		equal(t, "after", read, ArchiveRead{At: stamp, StreamID: "run.2"})
-		must(t, db.DeleteLogin(ctx, "me"))
+		must(t, db.DeleteLogin(ctx, "me", false))
 		read, err = db.ArchiveRead.Get(ctx, "me", "mary")
 		must(t, err)
 		equal(t, "after the login has gone", read, ArchiveRead{})

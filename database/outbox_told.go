@@ -43,3 +43,11 @@ func (s *OutboxStore) MarkReported(ctx context.Context, seqs ...int64) error {
 	_, err := s.update(ctx, seqs, `told_at=$1`, `told_at=0 AND state='confirmed'`, millis(time.Now()))
 	return err
 }
+
+// DeleteLeft removes what was kept of logins that do not exist any more for their senders to be told, once they were.
+func (s *OutboxStore) DeleteLeft(ctx context.Context, bridgeID string) error {
+	_, err := s.db.exec(ctx, `
+		DELETE FROM messenger_outbox WHERE told_at<>0 AND login_id NOT IN (SELECT id FROM user_login WHERE bridge_id=$1)
+	`, bridgeID)
+	return err
+}

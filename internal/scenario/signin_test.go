@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/internal/homeserver"
@@ -267,6 +268,42 @@ func TestALogoutTellsWhatWasNotSentThoughTheHomeserverStumbles(t *testing.T) {
 	s.UserTellsBot("logout 1000@messenger.example")
 	s.FormerRoomTells(room, "before it could be sent")
 	s.BotSays("Logged out")
+}
+
+func TestALogoutTellsWhatWasNotSentThoughTheHomeserverIsAwayForLongAndTheBridgeIsKilled(t *testing.T) {
+	s, room := withSomethingQueued(t)
+	away := s.HS.Fail(func(r homeserver.Request) bool { return r.Method != http.MethodGet && r.RoomID == room }, http.StatusBadGateway,
+		`{"errcode":"M_UNKNOWN","error":"away"}`, 0)
+	s.UserTellsBot("logout 1000@messenger.example")
+	s.BotSays("Logged out")
+	s.TableHas("user_login", func(rows []string) bool { return len(rows) == 0 })
+	s.KillBridge()
+	s.StartBridge()
+	away.Remove()
+	s.FormerRoomTells(room, "before it could be sent")
+	s.FormerRoomTells(room, "not connected any more")
+	s.TableHas("messenger_outbox", func(rows []string) bool { return len(rows) == 0 })
+}
+
+func TestAMessageThatIsBeingTakenWhenItsSenderLogsOutIsToldNotToBeSent(t *testing.T) {
+	opts, _ := reporting(t)
+	s := scenario.Start(t, opts)
+	s.LoginWithToken()
+	s.UserTellsBot("help")
+	s.ServiceSends("mary", "hello")
+	s.RoomShows("mary", "hello")
+	room := s.Room("mary")
+	taking := s.HS.Block(func(r homeserver.Request) bool { return r.RoomID == room && r.EventType == event.BeeperMessageStatus.Type })
+	if _, err := s.Alice.SendText(room, "wait for me"); err != nil {
+		t.Fatal(err)
+	}
+	within(t, func(ctx context.Context) error { return taking.WaitHits(ctx, 1) })
+	s.UserTellsBot("logout 1000@messenger.example")
+	s.TableHas("messenger_credential", func(rows []string) bool { return len(rows) == 0 })
+	taking.Remove()
+	s.FormerRoomTells(room, "before it could be sent")
+	s.FormerRoomTells(room, "not connected any more")
+	s.TableHas("messenger_outbox", func(rows []string) bool { return len(rows) == 0 })
 }
 
 // open fetches a page as a browser does.
