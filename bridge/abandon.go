@@ -82,35 +82,3 @@ func notInRoom(err error) bool {
 	return errors.Is(err, mautrix.MForbidden) || errors.Is(err, mautrix.MNotFound) ||
 		errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode == http.StatusForbidden
 }
-
-// letGoAtLast lets go of a room because of a change of its members, and tries again in the background while the homeserver is away. A change that was taken back meanwhile, and
-// a chat that has another room by then, end that; so does the bridge's end, after which the room stays the chat's.
-func (cl *Client) letGoAtLast(portal *bridgev2.Portal, evt *event.Event) error {
-	room, gone := evt.RoomID, id.UserID(evt.GetStateKey())
-	err := cl.letGo(portal, room, true)
-	if !staysInRoom(err) {
-		return err
-	}
-	cl.c.spawn(func(ctx context.Context) {
-		for attempt := 1; sleep(ctx, backoff(attempt)); attempt++ {
-			if cl.c.isBack(ctx, room, gone) || cl.c.client(portal.Receiver) == nil {
-				return
-			}
-			err := cl.letGo(portal, room, true)
-			if !staysInRoom(err) {
-				return
-			}
-			cl.log.Debug().Err(err).Int("attempt", attempt).Stringer("room_id", room).Msg("A room could not be let go yet")
-		}
-	})
-	return err
-}
-
-// isBack asks the homeserver whether somebody who was gone from a room is in it or invited again. What is known here may be older than the change. Without an answer they are not.
-func (c *Connector) isBack(ctx context.Context, room id.RoomID, user id.UserID) bool {
-	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
-	defer cancel()
-	var member event.MemberEventContent
-	err := c.matrix.AS.BotClient().StateEvent(ctx, room, event.StateMember, user.String(), &member)
-	return err == nil && member.Membership.IsInviteOrJoin()
-}

@@ -75,6 +75,8 @@ type Connector struct {
 	mu      sync.Mutex
 	clients map[networkid.UserLoginID]*Client
 
+	departures departures // rooms that are to be let go
+
 	crowd crowd // what the accounts share about contacts
 
 	commandNamesOnce sync.Once
@@ -247,6 +249,13 @@ func (c *Connector) findLeftover(ctx context.Context) error {
 			c.noticed[chat.LoginID] = map[string]bool{}
 		}
 		c.noticed[chat.LoginID][chat.ChatID] = true
+	}
+	left, err := c.db.Departure.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, departure := range left {
+		c.departures.note(departure)
 	}
 	c.lastRow, err = c.db.MessengerInbox.LastSeq(ctx)
 	return err

@@ -64,6 +64,9 @@ func (in *inbound) handOver(ctx context.Context, row database.Incoming, tries *t
 // send makes the row an event of its room, which is made if need be.
 func (in *inbound) send(ctx context.Context, row database.Incoming, what incoming) error {
 	key := portalKey(in.cl.login.ID, row.ChatID)
+	if err := in.cl.departFirst(ctx, row.ChatID); err != nil {
+		return err
+	}
 	if row.Kind == kindNotice {
 		return in.sendNotice(ctx, row, what)
 	}

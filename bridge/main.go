@@ -57,6 +57,7 @@ func NewMain() *Main {
 		c.spawn(c.notifySystemd)
 		c.spawn(c.giveMemoryBack)
 		c.spawn(c.forgetLeftChats)
+		c.spawn(c.departLeft)
 	}
 	return m
 }

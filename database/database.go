@@ -34,6 +34,7 @@ type Database struct {
 	Setting        *SettingStore
 	ArchiveRead    *ArchiveReadStore
 	Aside          *AsideStore
+	Departure      *DepartureStore
 
 	db        *dbutil.Database
 	log       zerolog.Logger
@@ -60,6 +61,7 @@ func New(parent *dbutil.Database, log zerolog.Logger) *Database {
 	db.Setting = &SettingStore{db}
 	db.ArchiveRead = &ArchiveReadStore{db}
 	db.Aside = &AsideStore{db}
+	db.Departure = &DepartureStore{db}
 	return db
 }
 

@@ -181,6 +181,7 @@ func fillLogin(t *testing.T, db *Database, login string) {
 	must(t, err)
 	_, err = db.Held.Put(ctx, 0, HeldMessage{LoginID: login, JID: "c", DedupeKey: "k"})
 	must(t, err)
+	must(t, db.Departure.Note(ctx, Departure{LoginID: login, ChatID: "c", RoomID: "!" + login, Member: "@user"}))
 	must(t, db.Aside.Note(ctx, AsideNotice{LoginID: login, ChatID: "c", Reason: "M_FORBIDDEN"}))
 	must(t, db.ChatLog.Append(ctx, 0, LogEntry{LoginID: login, ChatID: "c", Key: "k"}))
 	must(t, db.ArchiveRead.Set(ctx, login, "c", ArchiveRead{At: time.Now()}))

@@ -8,7 +8,7 @@ import (
 // loginTables are the tables with rows of a login, in the order they are emptied.
 var loginTables = []string{
 	"messenger_credential", "messenger_outbox", "messenger_inbox", "messenger_aside_notice", "messenger_held_message", "messenger_chat_log", "messenger_archive_read",
-	"messenger_presence", "messenger_request", "messenger_contact", "messenger_login_setting",
+	"messenger_presence", "messenger_departure", "messenger_request", "messenger_contact", "messenger_login_setting",
 }
 
 // DeleteLogin removes everything that is stored of a login; its tokens are overwritten first. What it still had to send is to

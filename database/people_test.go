@@ -214,3 +214,20 @@ func TestSettingsAreKept(t *testing.T) {
 		equal(t, "settings", got, Setting{LoginID: "me", PresenceMode: "busy", ListedAt: stamp, ClockOffset: -1500 * time.Millisecond})
 	})
 }
+
+func TestADepartureIsKeptUntilItHasComeAbout(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		left := Departure{LoginID: "me", ChatID: "mary", RoomID: "!room", Member: "@bot"}
+		must(t, db.Departure.Note(ctx, left))
+		left.Member = "@alice"
+		must(t, db.Departure.Note(ctx, left))
+		all, err := db.Departure.All(ctx)
+		must(t, err)
+		equalList(t, "departures", all, []Departure{left})
+		must(t, db.Departure.Forget(ctx, "!room"))
+		all, err = db.Departure.All(ctx)
+		must(t, err)
+		equal(t, "afterwards", len(all), 0)
+	})
+}

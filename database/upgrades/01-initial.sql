@@ -16,6 +16,14 @@ CREATE TABLE messenger_left (
 	PRIMARY KEY (kind, id)
 );
 
+CREATE TABLE messenger_departure (
+	room_id  TEXT   NOT NULL PRIMARY KEY,
+	login_id TEXT   NOT NULL,
+	chat_id  TEXT   NOT NULL,
+	member   TEXT   NOT NULL,
+	noted_at BIGINT NOT NULL
+);
+
 CREATE TABLE messenger_probe (
 	id         INTEGER NOT NULL PRIMARY KEY,
 	written_at BIGINT  NOT NULL

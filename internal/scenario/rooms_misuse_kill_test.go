@@ -2,6 +2,7 @@ package scenario_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -60,6 +61,30 @@ func TestARoomThatWasLeftIsLetGoThoughTheBridgeIsKilledOverIt(t *testing.T) {
 			)
 		})
 	}
+}
+
+func TestARoomThatWasLeftIsLetGoThoughTheHomeserverFailsAndTheBridgeIsKilledOverIt(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.ServiceSends("mary", "hello")
+	s.RoomShows("mary", "hello")
+	old := s.Room("mary")
+	broken := s.HS.Fail(homeserver.To("leave"), http.StatusBadGateway, brokenBody, 0)
+	s.UserLeaves(old)
+	s.TableHas("messenger_departure", func(rows []string) bool { return len(rows) == 1 })
+	s.KillBridge()
+	s.StartBridge()
+	// What the contact says waits for the room to be let go.
+	tried := broken.Hits()
+	s.ServiceSends("mary", "are you there?")
+	within(t, func(ctx context.Context) error { return broken.WaitHits(ctx, tried+2) })
+	broken.Remove()
+	room := newRoomWith(t, s, "mary", old)
+	shows(t, s, room, "mary", "are you there?")
+	if texts := said(s, old, s.Ghost("mary")); len(texts) != 1 {
+		t.Errorf("the room that was left shows %q", texts)
+	}
+	s.TableHas("messenger_departure", func(rows []string) bool { return len(rows) == 0 })
 }
 
 func TestARemovedContactComesBackThoughTheBridgeIsKilledOverIt(t *testing.T) {
