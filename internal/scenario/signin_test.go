@@ -293,7 +293,9 @@ func TestAMessageThatIsBeingTakenWhenItsSenderLogsOutIsToldNotToBeSent(t *testin
 	s.ServiceSends("mary", "hello")
 	s.RoomShows("mary", "hello")
 	room := s.Room("mary")
-	taking := s.HS.Block(func(r homeserver.Request) bool { return r.RoomID == room && r.EventType == event.BeeperMessageStatus.Type })
+	taking := s.HS.Block(func(r homeserver.Request) bool {
+		return r.RoomID == room && r.EventType == event.BeeperMessageStatus.Type
+	})
 	if _, err := s.Alice.SendText(room, "wait for me"); err != nil {
 		t.Fatal(err)
 	}
