@@ -134,6 +134,18 @@ func TestWhatAnEarlierRunLeftWaitsForItsArchiveBeforeThereIsASession(t *testing.
 	}
 }
 
+func TestWhatAnEarlierRunLeftIsHandedOverWithoutAnArchive(t *testing.T) {
+	cl := newTestHistory(t).cl
+	_ = withDatabase(t, cl).Close() // what a worker reads fails, and so it stays
+	cl.c.Config.Archive.Enabled = false
+	cl.c.leftovers = map[string][]string{cl.id(): {"mary"}}
+	cl.inbound.resume()
+	if worker := cl.inbound.chats["mary"]; worker == nil || !worker.running {
+		t.Error("nobody hands over what was left")
+	}
+	cl.inbound.stop()
+}
+
 func TestOnlyTheRowThatIsOnItsWayKeepsItsPlace(t *testing.T) {
 	for name, test := range map[string]struct {
 		busy  bool

@@ -277,3 +277,11 @@ func TestAnAnswerOfTheSessionBeforeDoesNotCountForTheNext(t *testing.T) {
 		t.Error("a chat counts as read that the new session has not asked about")
 	}
 }
+
+func TestAnAnswerIsNotComparedOnceTheNextSessionHasBegun(t *testing.T) {
+	h := newTestHistory(t)
+	withDatabase(t, h.cl)
+	if _, err := h.recall(t.Context(), &xmppside.Session{}, "mary"); !errors.Is(err, errSessionOver) {
+		t.Errorf("what an archive showed to a session before this one counts: %v", err)
+	}
+}

@@ -54,6 +54,7 @@ func faults() []fault {
 			return errors.Join(homeserverLosesAnswers(ctx, w), w.s.HS.Restart())
 		}},
 		{name: "the homeserver repeats transactions", strike: repeatTransactions},
+		{name: "the bridge is killed, and the homeserver stores soon what it had from it and forgets who sent it", restarts: true, strike: killWithForgottenEffects},
 		{name: "the disk is full", strike: fillDisk},
 	}
 }

@@ -107,6 +107,23 @@ func killWithLateEffects(ctx context.Context, w *World) error {
 	return nil
 }
 
+// killWithForgottenEffects makes the homeserver work off a moment later what the bridge was killed over, without its transactions, as Dendrite does after its own death. That is
+// over within two seconds: of what takes longer nobody could tell whether it will still come.
+func killWithForgottenEffects(ctx context.Context, w *World) error {
+	trouble := w.s.HS.Inject(&homeserver.Fault{
+		Match: func(r homeserver.Request) bool { return isSend(r) && r.EventType == event.EventMessage.Type },
+		Delay: time.Duration(500+w.rand.IntN(1200)) * time.Millisecond, Anyway: true, Unremembered: true, Times: 1 + w.rand.IntN(4),
+	})
+	waiting, cancel := context.WithTimeout(ctx, time.Second)
+	_ = trouble.WaitHits(waiting, 1)
+	cancel()
+	w.pause(50 * time.Millisecond)
+	w.killNow(ctx)
+	trouble.Remove()
+	w.s.StartBridge()
+	return nil
+}
+
 // repeatTransactions delivers transactions again that the bridge has answered: some twice, at once, and so in any order among new ones.
 func repeatTransactions(ctx context.Context, w *World) error {
 	var repeats sync.WaitGroup

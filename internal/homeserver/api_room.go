@@ -59,17 +59,19 @@ func postCreateRoom(s *Server, r *request) (any, *apiError) {
 	return map[string]id.RoomID{"room_id": created.id}, nil
 }
 
-// once runs post unless the request's transaction ID was seen before.
+// once runs post unless the request's transaction ID was seen before and counts.
 func (s *Server) once(r *request, post func() (*Event, *apiError)) (any, *apiError) {
 	key := txnKey{r.URL.Path, r.tok}
-	if seen, ok := s.txns[key]; ok {
+	if seen, ok := s.txns[key]; ok && !r.unremembered {
 		return map[string]id.EventID{"event_id": seen.eventID}, nil
 	}
 	ev, err := post()
 	if err != nil {
 		return nil, err
 	}
-	s.txns[key] = txnResult{ev.ID}
+	if !r.unremembered {
+		s.txns[key] = txnResult{ev.ID}
+	}
 	return map[string]id.EventID{"event_id": ev.ID}, nil
 }
 

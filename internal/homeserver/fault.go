@@ -23,6 +23,8 @@ type Fault struct {
 	Delay time.Duration
 	// Anyway lets a request that was held back take effect although its client has gone away meanwhile. Only the homeserver's own end prevents it.
 	Anyway bool
+	// Unremembered lets a request take effect as if it had no transaction ID: a repeat of it is another event.
+	Unremembered bool
 
 	server  *Server
 	release chan struct{} // not nil: hold until closed

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 
 	"matrix-messenger/internal/homeserver"
@@ -43,6 +44,24 @@ func TestARequestMayTakeEffectAfterItsClientHasGone(t *testing.T) {
 	}
 	if _, err := alice.SendText(room, "after the restart"); err != nil {
 		t.Fatal(err)
+	}
+	if n := len(alice.Messages(room)); n != 2 {
+		t.Errorf("the room shows %d messages", n)
+	}
+}
+
+func TestARequestMayTakeEffectWithoutItsTransactionBeingRemembered(t *testing.T) {
+	hs := homeserver.Start(t, homeserver.Options{})
+	alice := hs.User("alice")
+	room := must(alice.CreateRoom(homeserver.RoomOptions{}))(t)
+	cli := client(t, hs, alice.ID, alice.Token(), false)
+	hs.Inject(&homeserver.Fault{Match: homeserver.To("send"), Unremembered: true, Times: 1})
+	for range 3 { // the first is not known by its ID, and the third is
+		_, err := cli.SendMessageEvent(deadline(t), room, event.EventMessage, &event.MessageEventContent{MsgType: event.MsgText, Body: "hello"},
+			mautrix.ReqSendEvent{TransactionID: "same"})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	if n := len(alice.Messages(room)); n != 2 {
 		t.Errorf("the room shows %d messages", n)

@@ -33,6 +33,8 @@ type request struct {
 	as   *Appservice // nil for a person's token
 	tok  string
 	rec  *Request
+
+	unremembered bool // see Fault
 }
 
 func (r *request) room() id.RoomID     { return id.RoomID(r.PathValue("room")) }
@@ -121,6 +123,7 @@ func (s *Server) serve(w http.ResponseWriter, httpReq *http.Request, e endpoint)
 		fault.answer(w)
 		return
 	}
+	r.unremembered = fault != nil && fault.Unremembered
 	var result any
 	if apiErr == nil {
 		s.mu.Lock()
