@@ -187,12 +187,14 @@ func killWithLostRecords(ctx context.Context, w *World) error {
 }
 
 // killIntoSlowService makes what was missed be known later than what comes new: the answer with the archive takes its time.
+// So little is said while the connection is dead that everybody may say more afterwards.
 func killIntoSlowService(ctx context.Context, w *World) (err error) {
 	slow := func(delay time.Duration) {
 		w.service(func(s *messengerd.Server) {
 			err = errors.Join(err, s.SetSwitches(func(sw *messengerd.Switches) { sw.Faults.Delay = delay }))
 		})
 	}
+	allowed := w.restrain(int64(2 * len(w.chats)))
 	b := w.loss()
 	b.Hold = time.Minute
 	w.line.BreakNow(b)
@@ -201,6 +203,7 @@ func killIntoSlowService(ctx context.Context, w *World) (err error) {
 	w.line.Heal()
 	time.Sleep(100 * time.Millisecond) // what the service still holds of the old connection must not be slow: it would come after the archive was read
 	slow(time.Duration(30+w.rand.IntN(90)) * time.Millisecond)
+	w.allow(allowed)
 	w.s.StartBridge()
 	w.pause(2 * time.Second)
 	slow(0)

@@ -223,6 +223,15 @@ func (w *World) allow(n int64) {
 	w.more = make(chan struct{})
 }
 
+// restrain lets the talkers send only n more for now, and returns what they were allowed.
+func (w *World) restrain(n int64) (allowed int64) {
+	w.floor.Lock()
+	defer w.floor.Unlock()
+	allowed = w.limit
+	w.limit = min(allowed, w.turns+n)
+	return allowed
+}
+
 // turn waits until one more message may be sent.
 func (w *World) turn(ctx context.Context) error {
 	for {
