@@ -50,7 +50,7 @@ func (in *inbound) setAside(ctx context.Context, row database.Incoming, reason e
 	}
 	in.asides.set(row.ChatID, true)
 	result := resultRefused
-	if troubleOf(reason) != troubleRefused {
+	if troubleOf(reason) != troubleRefused && !errors.Is(reason, errNoRoomAllowed) {
 		result = resultFailed
 	}
 	in.cl.c.metrics.result(toMatrix, result)
@@ -69,6 +69,9 @@ const reasonUnclear = "unclear"
 
 // asideReason is what is stored of the reason for setting a message aside: the homeserver's code, empty when it gave none.
 func asideReason(reason error) string {
+	if errors.Is(reason, errNoRoomAllowed) {
+		return reasonFiltered
+	}
 	if troubleOf(reason) != troubleRefused {
 		return reasonUnclear
 	}
@@ -80,9 +83,12 @@ func (cl *Client) tellAside(ctx context.Context, n database.AsideNotice) error {
 	days := int(keepSettled / (24 * time.Hour))
 	when := n.Stamp.UTC().Format("2006-01-02 15:04 UTC")
 	var text string
-	if name := cl.people.name(ctx, n.ChatID); n.Reason == reasonUnclear {
+	switch name := cl.people.name(ctx, n.ChatID); n.Reason {
+	case reasonUnclear:
 		text = fmt.Sprintf(noticeSetAsideUnclear, name, when, days)
-	} else {
+	case reasonFiltered:
+		text = fmt.Sprintf(noticeFiltered, name, when, days)
+	default:
 		why := ""
 		if n.Reason != "" {
 			why = " (" + clip(oneLine(n.Reason), 100) + ")"

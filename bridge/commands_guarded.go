@@ -23,7 +23,20 @@ func (c *Connector) guardedCommands() []commands.CommandHandler {
 		guarded(commands.CommandRelogin, c.isOwnLogin),
 		guarded(commands.CommandStartChat, c.isSomebodyElse),
 		guarded(commands.CommandResolveIdentifier, c.isSomebodyElse),
+		guarded(commands.CommandDeletePortal, c.isNobodysChat),
+		c.filterCommand(),
 	}
+}
+
+// isNobodysChat lets the framework delete what it has of a chat whose account is gone. A living one loses its room only, as
+// by `delete-chat`: the framework would first forget the chat and then empty the room, and a crash between the two, or a
+// homeserver that refuses, would leave people in a room that leads nowhere.
+func (c *Connector) isNobodysChat(ce *commands.Event) bool {
+	if c.owner(ce.Portal) == nil {
+		return true
+	}
+	c.commandDeleteChat(ce)
+	return false
 }
 
 // isOwnLogin refuses to sign in again to what is not the user's: the framework would end the other person's login afterwards.

@@ -77,7 +77,8 @@ type Connector struct {
 
 	departures departures // rooms that are to be let go
 
-	crowd crowd // what the accounts share about contacts
+	crowd  crowd      // what the accounts share about contacts
+	filter roomFilter // which chats may have rooms
 
 	commandNamesOnce sync.Once
 	commandNames     map[string]bool
@@ -118,6 +119,7 @@ func (c *Connector) Init(br *bridgev2.Bridge) {
 	// Without it the rejection of an invite never reaches us. Plain leaves are ignored by HandleMatrixMembership.
 	br.Config.BridgeMatrixLeave = true
 
+	c.filter.use(br.Config.PortalCreateFilter)
 	br.Commands.(*commands.Processor).AddHandlers(c.commands()...)
 }
 

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,7 +56,7 @@ func (in *inbound) handOver(ctx context.Context, row database.Incoming, tries *t
 	}
 	tries.count(err)
 	in.cl.log.Warn().Err(err).Int64("row", row.Seq).Int("attempt", tries.failed+1).Msg("A message could not be handed to its room")
-	if tries.isHopeless(err) && (troubleOf(err) == troubleRefused || in.cl.c.isSound(ctx)) {
+	if errors.Is(err, errNoRoomAllowed) || tries.isHopeless(err) && (troubleOf(err) == troubleRefused || in.cl.c.isSound(ctx)) {
 		return in.setAside(ctx, row, err)
 	}
 	return err
@@ -218,6 +219,9 @@ func (in *inbound) sendNotice(ctx context.Context, row database.Incoming, what i
 func (in *inbound) ensureRoom(ctx context.Context, key networkid.PortalKey) error {
 	if room, err := in.cl.people.roomOf(ctx, string(key.ID)); err != nil || room != "" {
 		return err
+	}
+	if !in.cl.c.filter.allows(key) {
+		return errNoRoomAllowed
 	}
 	portal, err := in.cl.c.br.GetPortalByKey(ctx, key)
 	if err != nil {

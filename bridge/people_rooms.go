@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -81,8 +82,8 @@ func (p *people) makeRoom(ctx context.Context, chat string) (made bool) {
 		if err == nil {
 			return made
 		}
-		p.cl.log.Warn().Err(err).Msg("The room of a chat could not be made")
-		if !passing(err) || !sleep(ctx, backoff(attempt)) {
+		p.cl.log.Warn().Err(err).Msg("The room of a chat was not made")
+		if errors.Is(err, errNoRoomAllowed) || !passing(err) || !sleep(ctx, backoff(attempt)) {
 			return made
 		}
 	}
