@@ -36,6 +36,8 @@ func requestState(row database.Request) string {
 		return "your request, not answered yet"
 	case row.State == database.RequestPending:
 		return "wants to be your contact"
+	case row.State == database.RequestAccepting && !row.NotifiedAt.IsZero():
+		return "accepted, but " + service + " did not take the answer; it is told again with each new connection"
 	case row.State == database.RequestAccepting:
 		return "accepted, " + service + " is still to be told"
 	}

@@ -116,7 +116,10 @@ func (cl *Client) letGo(portal *bridgev2.Portal, room id.RoomID, puppetsOnly boo
 		if err := cl.c.abandonRoom(ctx, portal, puppetsOnly); err != nil {
 			return err
 		}
-		return portal.RemoveMXID(ctx)
+		if err := portal.RemoveMXID(ctx); err != nil {
+			return err
+		}
+		return cl.people.roomIsLost(ctx, room)
 	})
 	return err
 }

@@ -49,6 +49,7 @@ func (p *people) inviteAll(ctx context.Context, pending []database.Request) erro
 	for _, row := range pending {
 		switch {
 		case row.RoomID != "" && row.RoomID != database.RoomBeingMade:
+		case row.RoomID == "" && !p.cl.c.filter.allows(portalKey(p.cl.login.ID, row.JID)): // listed by the command `requests` only
 		case row.RoomID != "" || rooms < limit:
 			if row.RoomID == "" {
 				rooms++
@@ -107,10 +108,22 @@ func (p *people) invite(ctx context.Context, row database.Request) error {
 	if err = p.setRoom(ctx, row, room); err != nil {
 		return err
 	}
+	if now, err := p.roomOf(ctx, row.JID); err != nil || now != room { // it was let go meanwhile, perhaps before the request had it
+		return errors.Join(err, p.roomIsLost(ctx, room))
+	}
 	if !ours {
 		return nil
 	}
 	return p.catchDecision(ctx, room, row)
+}
+
+// roomIsLost has undecided requests shown in another room that were shown in one which is no chat's any more.
+func (p *people) roomIsLost(ctx context.Context, room id.RoomID) error {
+	count, err := p.cl.c.db.Request.LoseRoom(ctx, p.cl.id(), string(room))
+	if count > 0 {
+		p.kick()
+	}
+	return err
 }
 
 // setRoom stores a request's room.

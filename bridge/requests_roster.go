@@ -107,7 +107,7 @@ func (p *people) presenceError(ctx context.Context, ev xmppside.PresenceError) e
 		return err
 	}
 	if found && in.State == database.RequestAccepting {
-		return p.note(ctx, who, named(noticeAcceptRefused, p.name(ctx, who)))
+		return nil // what the roster says then is what counts, see tellAccepted
 	}
 	return p.answered(ctx, who, database.RequestDeclined, noticeAddRefused)
 }

@@ -21,6 +21,10 @@ type requestWorker struct {
 	mu      sync.Mutex
 	running bool
 	again   bool
+
+	// refused are the people whose accepted requests the service has not taken, by the session in which it was told last. The
+	// worker alone uses it.
+	refused map[string]uint64
 }
 
 // keepRequests is how long decided requests are remembered.
@@ -115,9 +119,16 @@ func (p *people) stepRequest(ctx context.Context, row database.Request) error {
 	return nil
 }
 
-// tellAccepted tells the service of an accepted request: `subscribed`, and `subscribe` for the other direction. All of it may be sent again after a break; the service's
-// tables make repeats harmless. The contact is only put on the list when that did not happen by itself, because a set for somebody who is on it is refused.
+// tellAccepted tells the service of an accepted request: `subscribed`, and `subscribe` for the other direction. All of it
+// may be sent again after a break; the service's tables make repeats harmless. The contact is only put on the list when that
+// did not happen by itself, because a set for somebody who is on it is refused.
+//
+// Only the roster says whether the service has taken the answer (messenger-protocol.md 6.3, 16). While it has not, the chat is
+// there all the same, and each new session tells the service once more; the user is told once.
 func (p *people) tellAccepted(ctx context.Context, session *xmppside.Session, row database.Request) error {
+	if p.worker.refused[row.JID] == session.ID() {
+		return nil
+	}
 	if row.RoomID == database.RoomBeingMade {
 		room, err := p.settleRoom(ctx, row)
 		if err != nil {
@@ -134,13 +145,25 @@ func (p *people) tellAccepted(ctx context.Context, session *xmppside.Session, ro
 	if err := session.Barrier(ctx); err != nil {
 		return err
 	}
-	if err := p.ensureListed(ctx, session, row); err != nil {
+	address, err := jid.Parse(row.JIDAsSent)
+	if err == nil { // what the service sent as a sender is an address
+		err = p.ensureListed(ctx, session, row.JID, address)
+	}
+	if err != nil {
 		return err
 	}
-	if _, err := p.cl.c.db.Request.Decide(ctx, row.LoginID, row.JID, row.Direction, database.RequestAccepted, database.RequestAccepting); err != nil {
+	contact, _, err := p.cl.c.db.Contact.Get(ctx, row.LoginID, row.JID)
+	if err != nil {
 		return err
 	}
-	p.kick() // an answer makes room for another invite
+	if relation(contact).Approves() {
+		if _, err = p.cl.c.db.Request.Decide(ctx, row.LoginID, row.JID, row.Direction, database.RequestAccepted, database.RequestAccepting); err != nil {
+			return err
+		}
+		p.kick() // an answer makes room for another invite
+	} else if err = p.acceptRefused(ctx, session, row); err != nil {
+		return err
+	}
 	p.pictures.want(row.JID)
 	if row.RoomID == "" {
 		p.makeRooms([]string{row.JID})
@@ -149,23 +172,45 @@ func (p *people) tellAccepted(ctx context.Context, session *xmppside.Session, ro
 	return p.endMessageRequest(ctx, row)
 }
 
-// ensureListed puts a contact on the list unless it is there. A refusal is not fatal as long as the subscription stands (messenger-protocol.md 6.2).
-func (p *people) ensureListed(ctx context.Context, session *xmppside.Session, row database.Request) error {
-	contact, _, err := p.cl.c.db.Contact.Get(ctx, row.LoginID, row.JID)
+// acceptRefused tells the user once that the service has not taken the answer to a request, which stays to be told.
+func (p *people) acceptRefused(ctx context.Context, session *xmppside.Session, row database.Request) error {
+	p.cl.log.Info().Msg("The service has not made a contact of somebody who was accepted")
+	if row.NotifiedAt.IsZero() {
+		if err := p.note(ctx, row.JID, named(noticeAcceptRefused, p.name(ctx, row.JID))); err != nil {
+			return err
+		}
+		if err := p.cl.c.db.Request.MarkNotified(ctx, row.LoginID, row.JID, row.Direction); err != nil {
+			return err
+		}
+	}
+	if p.worker.refused == nil {
+		p.worker.refused = map[string]uint64{}
+	}
+	p.worker.refused[row.JID] = session.ID()
+	return nil
+}
+
+// ensureListed puts a contact on the list unless it is there: a set for somebody who is on it would be refused, or take the
+// name away that the user has given them elsewhere. A refusal is not fatal as long as the subscription stands, and a service
+// that says nothing has refused (messenger-protocol.md 6.2, 16).
+func (p *people) ensureListed(ctx context.Context, session *xmppside.Session, who string, address jid.JID) error {
+	contact, _, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), who)
 	if err != nil || contact.InRoster {
 		return err
 	}
-	address, err := jid.Parse(row.JIDAsSent)
-	if err != nil {
-		return nil //nolint:nilerr // what the service sent as a sender is an address
-	}
-	if err = roster.Add(ctx, session, address, ""); err != nil && !iq.Answered(err) {
+	within, cancel := context.WithTimeout(ctx, rosterAddTimeout)
+	defer cancel()
+	err = roster.Add(within, session, address, "")
+	if silent := errors.Is(within.Err(), context.DeadlineExceeded) && ctx.Err() == nil; err != nil && !iq.Answered(err) && !silent {
 		return err
 	} else if err != nil {
 		p.cl.log.Info().Err(err).Msg("The service did not put a contact on the list")
 	}
 	return nil
 }
+
+// rosterAddTimeout is how long the service may take to put a contact on the list.
+const rosterAddTimeout = 10 * time.Second
 
 // tellDeclined tells the service of a declined request. Behind the first barrier everything has come that the service repeats at a sign-in; a request that comes after the
 // answer was written is a new one.
@@ -179,7 +224,7 @@ func (p *people) tellDeclined(ctx context.Context, session *xmppside.Session, ro
 	}
 	p.declining[row.JID] = nil
 	p.mu.Unlock()
-	err := session.SendSubscription(ctx, wire.Unsubscribed, row.JIDAsSent, "", "")
+	err := p.sendDecline(ctx, session, row)
 	if err == nil {
 		err = session.Barrier(ctx)
 	}
@@ -197,15 +242,28 @@ func (p *people) tellDeclined(ctx context.Context, session *xmppside.Session, ro
 	return err
 }
 
+// sendDecline sends the answer to a declined request, unless it has been accepted by another program of the user meanwhile:
+// then it would end the relation, which the service does not support (messenger-protocol.md 6.2), or do nothing.
+func (p *people) sendDecline(ctx context.Context, session *xmppside.Session, row database.Request) error {
+	contact, _, err := p.cl.c.db.Contact.Get(ctx, row.LoginID, row.JID)
+	if err != nil {
+		return err
+	}
+	if is := relation(contact).Subscription; is == roster.From || is == roster.Both {
+		p.cl.tellUser(ctx, named(noticeDeclinedTooLate, p.privateName(ctx, row.JID)))
+		return nil
+	}
+	return session.SendSubscription(ctx, wire.Unsubscribed, row.JIDAsSent, "", "")
+}
+
 // tellAsked sends the user's own request: on the list by JID, then `subscribe` with the own name.
 func (p *people) tellAsked(ctx context.Context, session *xmppside.Session, row database.Request) error {
 	address, err := jid.Parse(row.JIDAsSent)
 	if err != nil {
 		return p.answered(ctx, row.JID, database.RequestDeclined, noticeAddRefused)
 	}
-	added := roster.Add(ctx, session, address, "")
-	if added != nil && !iq.Answered(added) {
-		return added
+	if err = p.ensureListed(ctx, session, row.JID, address); err != nil {
+		return err
 	}
 	if err = session.SendSubscription(ctx, wire.Subscribe, row.JIDAsSent, p.ownName(ctx, session), ""); err != nil {
 		return err
@@ -220,7 +278,7 @@ func (p *people) tellAsked(ctx context.Context, session *xmppside.Session, row d
 	}
 	// What it said to the list is not looked at: it may have taken the one half and done nothing about the other.
 	if contact.Ask == "" && !isContact(contact) {
-		p.cl.log.Info().AnErr("list", added).Msg("The service does not let a contact be added")
+		p.cl.log.Info().Msg("The service does not let a contact be added")
 		return p.answered(ctx, row.JID, database.RequestDeclined, noticeAddRefused)
 	}
 	return p.cl.c.db.Request.MarkNotified(ctx, row.LoginID, row.JID, row.Direction)

@@ -41,7 +41,7 @@ type Request struct {
 	RoomID     string    // empty without a room, or RoomBeingMade
 	CreatedAt  time.Time // of the pending request; a new one after a decision starts anew
 	UpdatedAt  time.Time
-	NotifiedAt time.Time // when the user was told
+	NotifiedAt time.Time // when the user was told how it stands in its present state
 }
 
 // RoomBeingMade stands for the room of a request from before it is asked for until its ID is stored: there may be one.
@@ -119,7 +119,7 @@ func (s *RequestStore) List(ctx context.Context, loginID string, direction Reque
 	`, loginID, string(direction), string(state))
 }
 
-// Decide moves a request from one of the given states to another. moved is false when it was in none of them: then somebody
+// Decide moves a request from one of the given states to another, of which nobody has been told. moved is false when it was in none of them: then somebody
 // else has decided.
 func (s *RequestStore) Decide(ctx context.Context, loginID, jid string, direction RequestDirection, to RequestState, from ...RequestState) (moved bool, err error) {
 	if len(from) == 0 {
@@ -127,7 +127,7 @@ func (s *RequestStore) Decide(ctx context.Context, loginID, jid string, directio
 	}
 	list, args := listOf(6, []any{loginID, jid, string(direction), string(to), millis(time.Now())}, stateNames(from))
 	count, err := s.db.exec(ctx, `
-		UPDATE messenger_request SET state=$4, updated_at=$5 WHERE login_id=$1 AND jid=$2 AND direction=$3 AND state IN (`+list+`)
+		UPDATE messenger_request SET state=$4, updated_at=$5, notified_at=0 WHERE login_id=$1 AND jid=$2 AND direction=$3 AND state IN (`+list+`)
 	`, args...)
 	return count > 0, err
 }
@@ -146,6 +146,13 @@ func (s *RequestStore) SetRoom(ctx context.Context, loginID, jid string, directi
 		UPDATE messenger_request SET room_id=$4, updated_at=$5 WHERE login_id=$1 AND jid=$2 AND direction=$3
 	`, loginID, jid, string(direction), roomID, millis(time.Now()))
 	return err
+}
+
+// LoseRoom takes a room away from undecided requests of a login, because the room is no chat's any more. count is how many had it.
+func (s *RequestStore) LoseRoom(ctx context.Context, loginID, roomID string) (count int64, err error) {
+	return s.db.exec(ctx, `
+		UPDATE messenger_request SET room_id='' WHERE login_id=$1 AND room_id=$2 AND direction='`+string(RequestIn)+`' AND state='`+string(RequestPending)+`'
+	`, loginID, roomID)
 }
 
 // MarkNotified notes that the user was told about a request.
