@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"maunium.net/go/mautrix"
@@ -48,7 +49,7 @@ func (c *Connector) givenUp(rows []database.OutboxMessage, result string) {
 // overseeQueues tells senders of messages that wait for long, gives up those that waited too long, and forgets what was settled long ago. It runs until
 // the bridge stops.
 func (c *Connector) overseeQueues(ctx context.Context) {
-	ticker := time.NewTicker(overseeInterval)
+	ticker := time.NewTicker(overseePause(c.Config.Limits.TellWaiting.Of(), c.Config.Expire.Of()))
 	defer ticker.Stop()
 	for {
 		if err := c.oversee(ctx, time.Now()); err != nil && ctx.Err() == nil {
@@ -63,11 +64,18 @@ func (c *Connector) overseeQueues(ctx context.Context) {
 }
 
 const (
+	// overseeInterval is the longest time between two looks at the queues, minOverseePause the shortest.
 	overseeInterval = 20 * time.Second
+	minOverseePause = time.Second
 	overseePage     = 500
 	// keepSettled is how long settled messages and handled events are remembered. It bounds how late a homeserver may repeat an event.
 	keepSettled = 30 * 24 * time.Hour
 )
+
+// overseePause is the time between two looks at the queues: no longer than the shortest wait that is to be noticed.
+func overseePause(waits ...time.Duration) time.Duration {
+	return max(min(overseeInterval, slices.Min(waits)), minOverseePause)
+}
 
 func (c *Connector) oversee(ctx context.Context, now time.Time) error {
 	expired, err := c.db.Outbox.Expire(ctx, now.Add(-c.Config.Expire.Of()), overseePage, database.GivenUp{Queued: noticeExpired, Written: noticeUncertain})

@@ -1,12 +1,14 @@
 package scenario_test
 
 import (
+	"context"
 	"database/sql"
 	"strings"
 	"testing"
 	"time"
 
 	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/internal/scenario"
 	"matrix-messenger/messengerd"
@@ -29,23 +31,65 @@ func queuedEarlier(t *testing.T, s *scenario.Scenario, by time.Duration) {
 	}
 }
 
-func TestWhatCouldNotBeSentForTooLongIsGivenUpAndTold(t *testing.T) {
-	opts, _ := reporting(t)
-	opts.Network = map[string]any{"expire": "48h"}
+// outboxHas waits until the bridge's table of messages to be sent has a row in a state.
+func outboxHas(t *testing.T, s *scenario.Scenario, state string) {
+	t.Helper()
+	within(t, func(ctx context.Context) error {
+		for !strings.Contains(strings.Join(s.Tables()["messenger_outbox"], "\n"), "| "+state+" |") {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(20 * time.Millisecond): // a database tells nobody of a change
+			}
+		}
+		return nil
+	})
+}
+
+func TestWhatCouldNotBeSentForTooLongIsGivenUpAndToldOnEachEvent(t *testing.T) {
+	numbers := scenario.FreeAddress(t)
+	opts, points := reporting(t)
+	opts.Network = map[string]any{"expire": "1h", "metrics": map[string]any{"listen": numbers}}
 	s := friends(t, opts)
+	s.ServiceSends("john", "hello")
+	s.RoomShows("john", "hello")
+	s.Switch(func(sw *messengerd.Switches) { sw.Faults.Close = true })
+	written := s.UserSends("john", "did you get this?") // the service cuts the connection over it
+	outboxHas(t, s, "written")
+	s.SessionHasEnded()
 	s.ServiceGoesDown()
-	old := s.UserSends("mary", "happy new year")
+	queued := []id.EventID{s.UserSends("mary", "one"), s.UserSends("mary", "two")}
 	s.BridgeHasHandledWhatIsIn("mary")
 	s.KillBridge()
-	queuedEarlier(t, s, 49*time.Hour)
+	queuedEarlier(t, s, 2*time.Hour)
 	s.StartBridge()
-	s.NoticeOn("mary", old, "could not be sent for too long")
-	statusesAre(s, old, event.MessageStatusPending, event.MessageStatusFail)
-	fresh := s.UserSends("mary", "still there?")
+
+	s.NoticeOn("john", written, "does not tell whether it arrived")
+	s.NoticeOn("mary", queued[0], "could not be sent for too long and was given up. Send it again if it still matters")
+	s.StatusIs("john", written, event.MessageStatusFail)
+	for _, message := range queued {
+		s.StatusIs("mary", message, event.MessageStatusFail)
+		statusesAre(s, message, event.MessageStatusPending, event.MessageStatusFail)
+		points.saidOnce(t, message, `"PERM_FAILURE"`)
+	}
+	if notices := s.NoticesOn("mary", queued[1]); len(notices) != 0 {
+		t.Errorf("the same reason is told again: %q", notices)
+	}
+	for _, line := range []string{
+		`matrix_messenger_messages_total{direction="to_messenger",result="expired"} 3`,
+		`matrix_messenger_uncertain_total{outcome="reported"} 1`,
+	} {
+		if now := metrics(t, numbers); !strings.Contains(now, line) {
+			t.Errorf("%s is not among the numbers\n%s", line, now)
+		}
+	}
+	fresh := s.UserSends("mary", "three")
 	s.BridgeHasHandledWhatIsIn("mary")
 	s.ServiceComesBack()
-	s.ContactReceives("mary", "still there?")
+	s.ContactReceives("mary", "three")
 	s.StatusIs("mary", fresh, event.MessageStatusSuccess)
+	s.UserSends("john", "did you get what I asked?")
+	s.ContactReceives("john", "did you get what I asked?")
 	s.NothingElseWasSaid()
 }
 

@@ -49,8 +49,14 @@ func (c *checkpoints) of(parts ...string) (n int) {
 // sentOnce waits until one checkpoint says that an event was sent, and none says so again.
 func (c *checkpoints) sentOnce(t *testing.T, target id.EventID) {
 	t.Helper()
+	c.saidOnce(t, target, `"SUCCESS"`)
+}
+
+// saidOnce waits until one checkpoint says how an event ended, and none says so again.
+func (c *checkpoints) saidOnce(t *testing.T, target id.EventID, how string) {
+	t.Helper()
 	within(t, func(ctx context.Context) error {
-		for c.of(target.String(), `"REMOTE"`, `"SUCCESS"`) == 0 {
+		for c.of(target.String(), `"REMOTE"`, how) == 0 {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -59,8 +65,8 @@ func (c *checkpoints) sentOnce(t *testing.T, target id.EventID) {
 		}
 		return nil
 	})
-	if n := c.of(target.String(), `"REMOTE"`, `"SUCCESS"`); n != 1 {
-		t.Errorf("%d checkpoints say that %s was sent", n, target)
+	if n := c.of(target.String(), `"REMOTE"`, how); n != 1 {
+		t.Errorf("%d checkpoints say %s of %s", n, how, target)
 	}
 }
 

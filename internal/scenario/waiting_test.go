@@ -1,7 +1,6 @@
 package scenario_test
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -130,16 +129,7 @@ func TestWhatMayHaveArrivedBeforeALogoutIsNotCalledUnsent(t *testing.T) {
 	room := s.Room("mary")
 	s.Switch(func(sw *messengerd.Switches) { sw.Faults.Delay = time.Minute })
 	s.UserSends("mary", "did you get this?")
-	within(t, func(ctx context.Context) error {
-		for !strings.Contains(strings.Join(s.Tables()["messenger_outbox"], "\n"), "| written |") {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(20 * time.Millisecond): // a database tells nobody of a change
-			}
-		}
-		return nil
-	})
+	outboxHas(t, s, "written")
 	s.UserTellsBot("logout 1000@messenger.example")
 	s.FormerRoomTells(room, "does not tell whether it arrived")
 	s.BotSays("Logged out")
