@@ -84,7 +84,7 @@ func presenceText(choice presenceChoice, shows xmppside.Presence) string {
 	}
 	switch {
 	case choice.mode == modeInvisible:
-		return line + ". You stay connected and still receive messages. The command presence auto ends this."
+		return line + ". You stay connected and still receive messages, unless " + service + " keeps them for you until you are seen again. The command presence auto ends this."
 	case choice.mode != modeAuto:
 		return line + ", because you chose so. The command presence auto follows your Matrix presence again."
 	}
