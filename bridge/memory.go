@@ -110,7 +110,7 @@ const (
 	// stormSize is how many accounts must be on their way in at the same time for it to count as a storm.
 	stormSize = 100
 	// stormGarbage is how much garbage there may be then, in percent of what lives.
-	stormGarbage = 30
+	stormGarbage = 10
 )
 
 // stormPercent keeps garbage small while many accounts sign in at once. What a session keeps for days is allocated among what its sign-in needs for a second; the more of that lies
