@@ -8,6 +8,7 @@ import (
 
 	"mellium.im/xmpp/stanza"
 
+	"matrix-messenger/bridge/history/align"
 	"matrix-messenger/database"
 	"matrix-messenger/messengerd"
 	"matrix-messenger/xmppside"
@@ -268,5 +269,53 @@ func TestAChatRestsInWhichTheServiceWantsAMessageLater(t *testing.T) {
 	rows, err := o.next(ctx)
 	if err != nil || len(rows) != 1 || rows[0].StanzaID != "three" {
 		t.Errorf("written next are %+v (%v)", rows, err)
+	}
+}
+
+func TestTheRestOfAMessageIsNotSentWhenAPartOfItIsRefused(t *testing.T) {
+	w := newOutboxWorld(t)
+	ctx := t.Context()
+	_, err := w.cl.c.db.Outbox.Enqueue(ctx, []database.OutboxMessage{
+		{LoginID: w.cl.id(), ChatID: mary, EventID: "$long", StanzaID: "first", Parts: 2, Body: []byte("first")},
+		{LoginID: w.cl.id(), ChatID: mary, EventID: "$long", StanzaID: "second", Part: 1, Parts: 2, Body: []byte("second")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.queue(mary, "another message")
+	if err = w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", w.row("first").Seq); err != nil {
+		t.Fatal(err)
+	}
+	refused := xmppside.MessageError{ID: "first", Err: stanza.Error{Type: stanza.Cancel, Condition: stanza.NotAcceptable}}
+	if err = w.cl.outbox.refused(ctx, refused); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"first", "second"} {
+		if now := w.row(part); now.State != database.OutboxFailed {
+			t.Errorf("the %s part is %s", part, now.State)
+		}
+	}
+	w.signIn()
+	w.receives(mary, "another message")
+}
+
+func TestTheArchiveDoesNotBringBackWhatEndedTheConnection(t *testing.T) {
+	w := newOutboxWorld(t)
+	ctx := t.Context()
+	for _, text := range []string{"over this", "after that"} {
+		if err := w.cl.c.db.Outbox.MarkWritten(ctx, "earlier.3", w.queue(mary, text).Seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.cl.outbox.suspect = "over this"
+	known := &recollection{chat: mary, stream: "run.7", unconfirmed: []database.OutboxMessage{w.row("over this"), w.row("after that")}}
+	if err := w.cl.history.settle(ctx, known, align.Result{Absent: []string{"over this", "after that"}}); err != nil {
+		t.Fatal(err)
+	}
+	if now := w.row("over this"); now.State != database.OutboxWritten {
+		t.Errorf("what ended the connection is %s", now.State)
+	}
+	if now := w.row("after that"); now.State != database.OutboxQueued {
+		t.Errorf("what did not arrive because of that is %s", now.State)
 	}
 }
