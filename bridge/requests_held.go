@@ -21,7 +21,7 @@ func (p *people) dropHeld(ctx context.Context, who string) error {
 		}
 		return p.cl.c.db.Held.Delete(ctx, p.cl.id(), who)
 	}
-	held, err := p.cl.c.db.Held.List(ctx, p.cl.id(), who)
+	held, err := p.cl.c.db.Held.ListAll(ctx, p.cl.id(), who)
 	if err != nil {
 		return err
 	}

@@ -178,11 +178,15 @@ func TestARequestIsOpenOnceAndMayComeAgainAfterADecision(t *testing.T) {
 func TestHeldMessagesAreBoundedAndReleasedInOrder(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db *Database) {
 		ctx := t.Context()
-		for n := range 4 {
+		for n := range 3 + recalledHeld + 2 {
 			kept, err := db.Held.Put(ctx, 3, HeldMessage{LoginID: "me", JID: "a", DedupeKey: fmt.Sprint(n), Body: []byte{byte(n)}})
 			must(t, err)
 			equal(t, "kept", kept, n < 3)
 		}
+		all, err := db.Held.ListAll(ctx, "me", "a")
+		must(t, err)
+		equal(t, "to be recognised", len(all), 3+recalledHeld)
+		equal(t, "the oldest of those beyond", all[3].DedupeKey, "5")
 		count, err := db.Held.Release(ctx, "me", "a", "chat", "message")
 		must(t, err)
 		equal(t, "released", count, 3)
@@ -191,7 +195,7 @@ func TestHeldMessagesAreBoundedAndReleasedInOrder(t *testing.T) {
 		for n, row := range rows {
 			equal(t, "key", row.DedupeKey, fmt.Sprint(n))
 		}
-		held, err := db.Held.List(ctx, "me", "a")
+		held, err := db.Held.ListAll(ctx, "me", "a")
 		must(t, err)
 		equal(t, "still held", len(held), 0)
 	})

@@ -226,6 +226,7 @@ CREATE TABLE messenger_held_message (
 	body        BYTEA  NOT NULL,
 	stamp       BIGINT NOT NULL,
 	received_at BIGINT NOT NULL,
+	beyond      BOOLEAN NOT NULL DEFAULT false,
 
 	CONSTRAINT messenger_held_message_key_unique UNIQUE (login_id, dedupe_key)
 );
