@@ -26,6 +26,8 @@ type history struct {
 	asked   int // turns of reading that were asked for and have not come
 	reading int // archives that are being read
 
+	asksLater bool // a turn is to be asked for again, as too many wait for theirs
+
 	session uint64 // the latest to sign in, 0: none yet
 	since   time.Time
 	ended   time.Time               // when the session before ended, zero when that was in another run
@@ -322,5 +324,6 @@ var (
 	errSessionOver  = errors.New("the session is over")
 	errSilent       = errors.New("the archive does not answer at the moment")
 	errNotStored    = errors.New("what the archive showed could not be stored")
+	errManyWait     = errors.New("too many wait for their archives")
 	errUndecided    = errors.New("the contact's request is not decided")
 )

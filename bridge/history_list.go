@@ -58,7 +58,10 @@ func (h *history) askList() {
 		return
 	}
 	h.list.running = true
-	h.cl.c.listTurns.take(h.readList)
+	if !h.cl.c.listTurns.take(h.readList) {
+		h.list.running = false
+		h.askListLater(errManyWait)
+	}
 }
 
 // readList asks for the chats when it is the login's turn, and has those read that need it, without keeping the turn.

@@ -128,10 +128,30 @@ func (h *history) startWorkers() {
 		return // the state Online starts them
 	}
 	for h.reading+h.asked < readWorkers && h.asked < len(h.queue) {
+		if !h.cl.c.archiveTurns.take(h.readNext) {
+			h.askLater()
+			return
+		}
 		h.asked++
-		h.cl.c.archiveTurns.take(h.readNext)
 	}
 }
+
+// askLater asks for a turn again in a while. The lock is held.
+func (h *history) askLater() {
+	if h.asksLater {
+		return
+	}
+	h.asksLater = true
+	time.AfterFunc(turnPause, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.asksLater = false
+		h.startWorkers()
+	})
+}
+
+// turnPause is the wait before a turn is asked for again when too many wait for theirs.
+const turnPause = 10 * time.Second
 
 // readNext reads the archive of the chat whose turn it is.
 func (h *history) readNext() {

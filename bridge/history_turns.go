@@ -8,21 +8,30 @@ type turns struct {
 	mu      sync.Mutex
 	free    int
 	waiting []func()
+	longest int // the queue
 }
 
-func newTurns(atATime int) *turns { return &turns{free: atATime} }
+// mostWaiting is how many tasks may wait for a turn. It is several for each of ten thousand accounts, the most that the bridge
+// is measured with.
+const mostWaiting = 50_000
 
-// take runs a task when it is its turn, in a goroutine of its own. It returns at once. The task ends soon by itself,
-// also when whoever asked for it is gone by then.
-func (t *turns) take(task func()) {
+func newTurns(atATime int) *turns { return &turns{free: atATime, longest: mostWaiting} }
+
+// take runs a task when it is its turn, in a goroutine of its own. It returns at once, and reports false when too many wait
+// already: then the task is not run. It ends soon by itself, also when whoever asked for it is gone by then.
+func (t *turns) take(task func()) (taken bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.free == 0 {
+		if len(t.waiting) >= t.longest {
+			return false
+		}
 		t.waiting = append(t.waiting, task)
-		return
+		return true
 	}
 	t.free--
 	go t.run(task)
+	return true
 }
 
 func (t *turns) run(task func()) {

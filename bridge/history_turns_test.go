@@ -45,3 +45,26 @@ func TestTasksTakeTurnsInOrderAndNeverMoreThanAllowed(t *testing.T) {
 		t.Fatal("a place that was given back is not free")
 	}
 }
+
+func TestOnlySoManyWaitForTheirTurn(t *testing.T) {
+	turns := newTurns(1)
+	turns.longest = 2
+	goOn, ran := make(chan struct{}), make(chan int, 3)
+	turns.take(func() { <-goOn })
+	for i := range 3 {
+		if taken := turns.take(func() { ran <- i }); taken != (i < 2) {
+			t.Errorf("task %d may wait: %v", i, taken)
+		}
+	}
+	close(goOn)
+	for want := range 2 {
+		select {
+		case got := <-ran:
+			if got != want {
+				t.Errorf("task %d runs instead of %d", got, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("a task that waits is not run")
+		}
+	}
+}
