@@ -174,6 +174,10 @@ func (a *asides) set(chat string, is bool) {
 	}
 }
 
+// wasAside tells a row that is tried again after it was set aside. It stands in its queue, and comes into its room, behind what
+// was said after it; for the archive its place is the one in the log, where it was put when it was set aside.
+func wasAside(row database.Incoming) bool { return row.Error != "" }
+
 // retry puts what was set aside back into the queues, of one chat or with an empty ID of all, and says how many messages that
 // are. They come behind what is in their rooms already, and before what waits.
 func (in *inbound) retry(ctx context.Context, chat string) (count int, err error) {

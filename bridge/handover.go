@@ -30,7 +30,7 @@ func (in *inbound) handOver(ctx context.Context, row database.Incoming, tries *t
 	if err := json.Unmarshal(row.Body, &what); err != nil {
 		return in.setAside(ctx, row, fmt.Errorf("the stored row is damaged: %w", err))
 	}
-	if what.Tried || in.wasTried(row) {
+	if what.Tried || wasAside(row) || in.wasTried(row) {
 		// An earlier try may have reached the homeserver without us having learned of it.
 		found, err := in.lookPatiently(ctx, row, what)
 		switch {
@@ -101,7 +101,9 @@ func (in *inbound) convert(_ context.Context, _ *bridgev2.Portal, _ bridgev2.Mat
 // done removes a row that is in its room and remembers the message for the matching with the archive.
 func (in *inbound) done(ctx context.Context, row database.Incoming, what incoming) error {
 	isNoticed, forgotten := in.asides.has(row.ChatID), false
-	err := in.end(ctx, row, row.Kind != kindNotice, what, func(ctx context.Context) (err error) {
+	// What was set aside is in the log at the place where it was said, or so long ago that it is not compared any more.
+	isLogged := row.Kind != kindNotice && !wasAside(row)
+	err := in.end(ctx, row, isLogged, what, func(ctx context.Context) (err error) {
 		if isNoticed { // something gets into the room again
 			if forgotten, err = in.cl.c.db.Aside.Forget(ctx, in.cl.id(), row.ChatID); err != nil {
 				return err

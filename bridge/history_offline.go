@@ -87,6 +87,9 @@ func (h *history) timesKnown(ctx context.Context, kind, hash string, row incomin
 	}
 	for _, other := range rows {
 		var what incoming
+		if wasAside(other) {
+			continue // it was counted in the log
+		}
 		if other.Kind == kind && json.Unmarshal(other.Body, &what) == nil && isStamped(what.Source) && align.Normalize(what.Text) == align.Normalize(row.Text) {
 			known++
 		}

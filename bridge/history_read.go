@@ -91,7 +91,8 @@ type recollection struct {
 	stream      string // of the session that asks
 	log         []database.LogEntry
 	pending     []queued
-	fixed       int // of pending: those at the beginning that must stay where they are
+	fixed       int   // of pending: those at the beginning that must stay where they are
+	lastRow     int64 // the newest row of the queue, 0 if there is none
 	unconfirmed []database.OutboxMessage
 	lastRead    database.ArchiveRead
 	at          time.Time // when it was recalled
@@ -136,10 +137,13 @@ func (h *history) recall(ctx context.Context, session *xmppside.Session, chat st
 	for _, entry := range r.log {
 		logged[entry.Key] = true
 	}
-	for _, row := range rows {
+	for i, row := range rows {
+		r.lastRow = row.Seq
 		q := queued{Incoming: row}
-		if logged[row.DedupeKey] {
-			r.fixed = 0 // it has arrived meanwhile
+		if logged[row.DedupeKey] || wasAside(row) {
+			if i == 0 {
+				r.fixed = 0 // it has arrived meanwhile, or is none of those that are put in order
+			}
 			continue
 		}
 		if err = json.Unmarshal(row.Body, &q.what); err != nil {
@@ -304,11 +308,7 @@ func (h *history) insertMissing(ctx context.Context, known *recollection, missin
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	var last int64
-	if n := len(known.pending); n > 0 {
-		last = known.pending[n-1].Seq
-	}
-	return h.cl.c.db.MessengerInbox.Rearrange(ctx, h.cl.id(), known.chat, last, rows)
+	return h.cl.c.db.MessengerInbox.Rearrange(ctx, h.cl.id(), known.chat, known.lastRow, rows)
 }
 
 // settle says of messages written to an earlier session whether they arrived: those that did are confirmed, and those that did not are queued again.

@@ -17,7 +17,7 @@ type Incoming struct {
 	Body       []byte // the bridge's own encoding
 	Stamp      time.Time
 	ReceivedAt time.Time
-	Error      string // why it was set aside
+	Error      string // why it was set aside; it stays when the row is tried again
 }
 
 // ChatKey names a chat of a login.
@@ -70,7 +70,7 @@ func (s *MessengerInboxStore) Put(ctx context.Context, in Incoming) (seq int64, 
 func (s *MessengerInboxStore) putAll(ctx context.Context, rows []Incoming) ([]placed, error) {
 	fresh := make(map[inboxKey]int64)
 	err := inPieces(rows, func(piece []Incoming) error {
-		args := make([]any, 0, 7*len(piece))
+		args := make([]any, 0, 8*len(piece))
 		for _, in := range piece {
 			if in.ReceivedAt.IsZero() {
 				in.ReceivedAt = time.Now()
@@ -78,10 +78,10 @@ func (s *MessengerInboxStore) putAll(ctx context.Context, rows []Incoming) ([]pl
 			if in.Body == nil {
 				in.Body = []byte{}
 			}
-			args = append(args, in.LoginID, in.ChatID, in.DedupeKey, in.Kind, in.Body, millis(in.Stamp), millis(in.ReceivedAt))
+			args = append(args, in.LoginID, in.ChatID, in.DedupeKey, in.Kind, in.Body, millis(in.Stamp), millis(in.ReceivedAt), in.Error)
 		}
 		inserted, err := queryAll(ctx, s.db, scanPlacedKey, `
-			INSERT INTO messenger_inbox (login_id, chat_id, dedupe_key, kind, body, stamp, received_at) VALUES `+tuples(len(piece), 7)+`
+			INSERT INTO messenger_inbox (login_id, chat_id, dedupe_key, kind, body, stamp, received_at, error) VALUES `+tuples(len(piece), 8)+`
 			ON CONFLICT (login_id, dedupe_key) DO NOTHING RETURNING seq, login_id, dedupe_key
 		`, args...)
 		for _, row := range inserted {
@@ -139,11 +139,11 @@ func (s *MessengerInboxStore) SetAside(ctx context.Context, seq int64, why strin
 }
 
 // Restore puts the rows of a login that were set aside, of one chat or (chatID empty) of all, back to where they were in the
-// queues. It returns the chat of each.
+// queues; their errors stay and tell them from rows that were never tried. It returns the chat of each.
 func (s *MessengerInboxStore) Restore(ctx context.Context, loginID, chatID string) (chats []string, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context) (err error) {
 		chats, err = queryAll(ctx, s.db, dbutil.ScanSingleColumn[string], `
-			UPDATE messenger_inbox SET set_aside=0, error='' WHERE login_id=$1 AND ($2='' OR chat_id=$2) AND set_aside<>0 RETURNING chat_id
+			UPDATE messenger_inbox SET set_aside=0 WHERE login_id=$1 AND ($2='' OR chat_id=$2) AND set_aside<>0 RETURNING chat_id
 		`, loginID, chatID)
 		return err
 	})

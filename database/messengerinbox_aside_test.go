@@ -28,7 +28,7 @@ func TestWhatWasSetAsideComesBackAtItsPlace(t *testing.T) {
 		next, _, err := db.MessengerInbox.NextForChat(ctx, "me", "mary")
 		must(t, err)
 		equal(t, "the first is first again", next.DedupeKey, "1")
-		equal(t, "its error", next.Error, "")
+		equal(t, "why it was set aside", next.Error, "refused")
 		chats, err = db.MessengerInbox.Restore(ctx, "me", "")
 		must(t, err)
 		equalList(t, "of all chats", chats, []string{"john"})
