@@ -19,6 +19,7 @@ func (c *Connector) startOAuth() error {
 		return err
 	}
 	settings := c.Config.OAuth.Client(roots)
+	settings.Service = service
 	if c.Config.OAuth.RedirectURL == config.RedirectCallback {
 		public := strings.TrimRight(c.matrix.GetPublicAddress(), "/")
 		if public == "" {

@@ -83,7 +83,7 @@ func TestAUserSignsInWithTheBrowser(t *testing.T) {
 	link, a := s.client.Begin(owner)
 	result := s.login(a, "John <john@contoso.com>", nil)
 	resp, page := s.browserGets(s.userOpens(link, false))
-	s.expectPage(resp, page, 200, "You are signed in", "John &lt;john@contoso.com&gt;", owner, "go back to your Matrix app")
+	s.expectPage(resp, page, 200, "You are signed in", "Chatter account", "John &lt;john@contoso.com&gt;", owner, "go back to your Matrix app")
 	if err := s.await(result); err != nil {
 		t.Error(err)
 	}

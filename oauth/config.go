@@ -13,6 +13,8 @@ import (
 // Config says where and as whom to sign in: the section network.oauth of the
 // configuration.
 type Config struct {
+	// Service is what pages call the service that is signed in to.
+	Service string
 	// ClientID is the application's ID.
 	ClientID string
 	// ClientSecret is empty for a desktop application.
@@ -68,7 +70,7 @@ func (c Config) Validate() error {
 		return &ConfigError{"redirect_url", "must have no fragment (#) and no user name"}
 	}
 	if len(c.Scopes) == 0 {
-		return &ConfigError{"scopes", "is empty; the Messenger service needs wl.messenger, and wl.offline_access to stay signed in"}
+		return &ConfigError{"scopes", "is empty; name what the service needs to let somebody in, and to keep them signed in"}
 	}
 	for _, scope := range c.Scopes {
 		if !isScope(scope) {

@@ -29,7 +29,7 @@ var (
 	}
 	pageConnecting = page{
 		Good: true, Title: "You are signed in",
-		Text: "The bridge is connecting to Messenger now. This takes a little longer than usual.",
+		Text: "The bridge is connecting your account now. This takes a little longer than usual.",
 		Next: backToMatrix + " You will be told there when the connection is made.",
 	}
 	pageRefused = page{
@@ -69,7 +69,7 @@ var (
 	}
 	pageNoAnswer = page{
 		Title: "There is nothing to do here",
-		Text:  "This page is only for coming back from a Messenger sign-in, and this address is not an answer to one.",
+		Text:  "This page is only for coming back from a sign-in, and this address is not an answer to one.",
 		Next:  "To connect an account, start the login in your Matrix app.",
 	}
 )
@@ -109,7 +109,7 @@ const layout = `<!DOCTYPE html>
 <main{{if .Good}} class="good"{{end}}>
 <h1><span aria-hidden="true">{{if .Good}}&#10003;{{else}}!{{end}}</span>{{.Title}}</h1>
 {{if or .Name .Owner}}<dl>
-{{with .Name}}<dt>Messenger account</dt>
+{{with .Name}}<dt>{{with $.Service}}{{.}} account{{else}}Account{{end}}</dt>
 <dd>{{.}}</dd>
 {{end}}{{with .Owner}}<dt>Used by the Matrix user</dt>
 <dd>{{.}}</dd>
@@ -138,8 +138,9 @@ func (cb *callback) show(w http.ResponseWriter, status int, p page) {
 	var b bytes.Buffer
 	err := pageTemplate.Execute(&b, struct {
 		page
-		Style template.CSS
-	}{p, template.CSS(style)})
+		Style   template.CSS
+		Service string
+	}{p, template.CSS(style), cb.client.cfg.Service})
 	if err != nil {
 		cb.log.Error().Err(err).Msg("Sign-in page could not be made")
 		http.Error(w, "The page could not be made. Please go back to your Matrix app.", http.StatusInternalServerError)

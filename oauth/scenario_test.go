@@ -109,6 +109,7 @@ func newScene(t *testing.T, settings ...setting) *scene {
 	s.serviceAt = serviceServer.URL
 
 	s.cfg = oauth.Config{
+		Service:  "Chatter",
 		ClientID: clientID, ClientSecret: secret,
 		AuthorizeURL: s.serviceAt + "/oauth20_authorize.srf",
 		TokenURL:     s.serviceAt + "/oauth20_token.srf",

@@ -37,6 +37,7 @@ var places = []place{
 var words = []word{
 	{text: regexp.MustCompile("Messenger"), folder: "bridge", why: "texts take the service's name from bridge/profile.go"},
 	{text: regexp.MustCompile("Messenger"), folder: "xmppside", except: []string{"xmppside/messenger", "xmppside/jidlookup"}, why: "texts take the service's name from the profile"},
+	{text: regexp.MustCompile("Messenger"), folder: "oauth", why: "pages take the service's name from whoever uses them"},
 	{text: regexp.MustCompile(`network\.[a-z]`), folder: "xmppside", why: "how the operator's file spells a setting is the caller's to say"},
 }
 
