@@ -41,7 +41,10 @@ func (d *doctor) config() (*setup, bool) {
 	// The framework ends the program over a file that it cannot read; what could make it do so was looked at above.
 	m := bridge.NewMain()
 	m.ConfigPath, m.SaveConfig = path, false
-	m.LoadConfig()
+	if err = load(m, &doc); err != nil {
+		d.fail(check, config.Sentence(err), "Correct the variable, or take it out of the environment that the bridge is started with.")
+		return nil, false
+	}
 	// What counts is what the bridge would run with: the file, and over it the environment.
 	network := &m.Connector.Config
 	if err = network.Validate(); err != nil {

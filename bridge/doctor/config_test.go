@@ -59,6 +59,29 @@ func TestTheEnvironmentIsPartOfTheConfiguration(t *testing.T) {
 	}
 }
 
+func TestAVariableThatCannotBeReadIsNamedWithWhatIsExpected(t *testing.T) {
+	text := usable + "env_config_prefix: DOCTORED_\n"
+	for _, test := range []struct{ name, value, says string }{
+		{"DOCTORED_NETWORK__REDIRECTS", "some", "a whole number"},
+		{"DOCTORED_NETWORK__EMOTICONS", "perhaps", "true or false"},
+		{"DOCTORED_NETWORK__SECRET_KEY_FILE", "/nowhere/at/all", "/nowhere/at/all"},
+		{"DOCTORED_NETWORK__THERE_IS_NO_SUCH_KEY", "anything", "no key of the configuration"},
+		{"DOCTORED_NETWORK__OAUTH__SCOPES", "wl.messenger", "into the configuration file"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("DOCTORED_NETWORK__EXPIRE", "36h") // is fine, and stays
+			t.Setenv(test.name, test.value)
+			found, result := judge(t, text)
+			if found != nil || result.Status != Fail || !strings.Contains(result.Message, test.name+" ") || !strings.Contains(result.Message, test.says) {
+				t.Errorf("it says %+v", result)
+			}
+			if os.Getenv(test.name) != test.value || os.Getenv("DOCTORED_NETWORK__EXPIRE") != "36h" {
+				t.Error("the environment is not what it was")
+			}
+		})
+	}
+}
+
 func TestThePublicAddressOfTheExampleIsNone(t *testing.T) {
 	key := "network: {secret_key: 0123456789abcdef0123456789abcdef, oauth: {client_id: x, redirect_url: callback}}\n"
 	oauth := func(text string) Result {
