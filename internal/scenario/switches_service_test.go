@@ -1,6 +1,7 @@
 package scenario_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -76,4 +77,50 @@ func TestNobodyNoticesHowTheServiceDoesThings(t *testing.T) {
 			s.NothingElseWasSaid()
 		})
 	}
+}
+
+func TestWhatIsWrongWithTheServiceIsToldAndNothingIsLost(t *testing.T) {
+	refusing := func(condition string) func(*messengerd.Switches) {
+		return func(sw *messengerd.Switches) { sw.SASLFailure.Condition, sw.SASLFailure.Always = condition, true }
+	}
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.ServiceSends("mary", "hello")
+	s.RoomShows("mary", "hello")
+	for _, c := range []struct {
+		wrong  string
+		change func(*messengerd.Switches)
+		told   string
+	}{
+		{"a certificate of Microsoft's", func(sw *messengerd.Switches) { sw.Certificate = "gateway" }, "messenger-certificate"},
+		{"another's certificate", func(sw *messengerd.Switches) { sw.Certificate = "wrong_name" }, "messenger-certificate"},
+		{"an unknown authority", func(sw *messengerd.Switches) { sw.Certificate = "unknown_root" }, "messenger-certificate"},
+		{"an old certificate", func(sw *messengerd.Switches) { sw.Certificate = "expired" }, "messenger-certificate"},
+		{"no encryption", func(sw *messengerd.Switches) { sw.FeaturesBeforeTLS = "none" }, "messenger-no-tls"},
+		{"another service", func(sw *messengerd.Switches) { sw.Mechanism = "other_only" }, "messenger-not-the-service"},
+		{"a redirect to nowhere", func(sw *messengerd.Switches) { sw.RedirectTarget.Form = "empty" }, "messenger-connection-lost"},
+		{"redirects without end", func(sw *messengerd.Switches) { sw.RedirectTarget.Form, sw.RedirectTarget.Loop = "ipv4", true }, "messenger-redirects"},
+		{"a closed account", refusing("account-disabled"), "messenger-account-disabled"},
+		{"a busy sign-in", refusing("temporary-auth-failure"), "messenger-service-busy"},
+	} {
+		t.Log(c.wrong)
+		s.Switch(c.change)
+		s.ConnectionBreaks()
+		within(t, func(ctx context.Context) error {
+			for ctx.Err() == nil {
+				s.UserTellsBot("status")
+				if status := s.BotSays("1000@messenger.example"); strings.Contains(status, c.told) && !strings.Contains(status, "— connected") {
+					return nil
+				}
+			}
+			return ctx.Err()
+		})
+		s.UserSends("mary", "a word despite "+c.wrong)
+		s.ServiceSends("mary", "a word from behind "+c.wrong)
+		s.Switch(func(sw *messengerd.Switches) { *sw = messengerd.DefaultSwitches() })
+		s.UserTellsBot("reconnect")
+		s.ContactReceives("mary", "a word despite "+c.wrong)
+		s.RoomShows("mary", "a word from behind "+c.wrong)
+	}
+	s.NothingElseWasSaid()
 }
