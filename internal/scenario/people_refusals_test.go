@@ -211,11 +211,13 @@ func TestContactsMayBecomeMutualInTwoSteps(t *testing.T) {
 	contactOfUser(t, s, "5000@messenger.example", "none", "subscribe")
 	s.Service.Account(yan).Accept("alice@contoso.example")
 	contactOfUser(t, s, "5000@messenger.example", "to", "") // the user sees Yan, who does not see the user
+	everythingSoFarIsHandled(s) // Yan's presence, too
 	s.UserTellsBot("contacts yan")
 	s.BotSays("— 5000@messenger.example — available")
 	invites := len(s.Alice.Invites())
 	s.Service.Account(yan).Invite("alice@contoso.example", "Yan", "") // is no question to the user any more
 	contactOfUser(t, s, "5000@messenger.example", "both", "")
+	everythingSoFarIsHandled(s)
 	if got := len(s.Alice.Invites()); got != invites {
 		t.Errorf("there are %d invites more", got-invites)
 	}
