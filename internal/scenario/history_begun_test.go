@@ -1,6 +1,9 @@
 package scenario_test
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +55,36 @@ func TestWhatADeclinedStrangerWroteIsNotShownAfterwards(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestOfADeclinedPersonNothingIsShownHoweverMuchTheyWrote(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.UserTellsBot("help")
+	s.ServiceSends("zoe", "hello")
+	s.RoomShows("zoe", "hello")
+	s.StrangerAsks("zoe", "Zoe", "")
+	s.TableHas("messenger_request", func(rows []string) bool { return len(rows) == 1 })
+	texts := make([]string, 65) // more than are kept for an acceptance
+	for n := range texts {
+		texts[n] = fmt.Sprint("rude ", n)
+	}
+	s.ServiceSends("zoe", texts...)
+	s.TableHas("messenger_held_message", func(rows []string) bool {
+		return slices.ContainsFunc(rows, func(row string) bool { return strings.Contains(row, texts[len(texts)-1]+`"`) })
+	})
+	s.UserTellsBot("decline 4000@messenger.example")
+	s.RosterOf("zoe", "none")
+	s.TableHas("messenger_held_message", func(rows []string) bool { return len(rows) == 0 })
+	s.RestartBridge()
+	s.TableHas("messenger_archive_read", func(rows []string) bool { return strings.Contains(strings.Join(rows, "\n"), "4000@") })
+	everythingSoFarIsHandled(s)
+	s.BridgeKnowsWhatTheRoomsHave()
+	for _, shown := range s.Conversation("zoe") {
+		if slices.Contains(texts[40:], strings.TrimPrefix(shown, "zoe: ")) { // the first may have come before the request was known
+			t.Errorf("the room shows %q", shown)
+		}
 	}
 }
 
