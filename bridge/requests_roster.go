@@ -64,6 +64,9 @@ func (p *people) contactChanged(ctx context.Context, before, after database.Cont
 	if err := p.settleByRoster(ctx, after); err != nil {
 		return err
 	}
+	if relation(after).Approves() && !relation(before).Approves() {
+		p.kick() // perhaps a request that was accepted and did not seem to be taken
+	}
 	switch was, is := isContact(before), isContact(after); {
 	case is && !was:
 		p.pictures.want(after.JID)

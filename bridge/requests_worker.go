@@ -127,7 +127,7 @@ func (p *people) stepRequest(ctx context.Context, row database.Request) error {
 // there all the same, and each new session tells the service once more; the user is told once.
 func (p *people) tellAccepted(ctx context.Context, session *xmppside.Session, row database.Request) error {
 	if p.worker.refused[row.JID] == session.ID() {
-		return nil
+		return p.acceptedLate(ctx, row)
 	}
 	if row.RoomID == database.RoomBeingMade {
 		room, err := p.settleRoom(ctx, row)
@@ -170,6 +170,19 @@ func (p *people) tellAccepted(ctx context.Context, session *xmppside.Session, ro
 		return nil
 	}
 	return p.endMessageRequest(ctx, row)
+}
+
+// acceptedLate settles a request whose answer the service did not seem to take, if the list shows by now that they are contacts: it came
+// late, or another program of the user has accepted.
+func (p *people) acceptedLate(ctx context.Context, row database.Request) error {
+	contact, _, err := p.cl.c.db.Contact.Get(ctx, row.LoginID, row.JID)
+	if err != nil || !relation(contact).Approves() {
+		return err
+	}
+	delete(p.worker.refused, row.JID)
+	_, err = p.cl.c.db.Request.Decide(ctx, row.LoginID, row.JID, row.Direction, database.RequestAccepted, database.RequestAccepting)
+	p.kick() // an answer makes room for another invite
+	return err
 }
 
 // acceptRefused tells the user once that the service has not taken the answer to a request, which stays to be told.

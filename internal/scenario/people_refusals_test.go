@@ -147,6 +147,28 @@ func TestAnAnswerThatTheServiceDoesNotTakeIsToldOnceAndGivenAgain(t *testing.T) 
 	}
 }
 
+func TestAnAnswerThatTheServiceTakesLateIsNotedWithoutANewSession(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.StrangerAsks("zoe", "Zoe", "")
+	room := s.UserIsInvited("zoe")
+	s.Switch(func(sw *messengerd.Switches) { sw.AddingContacts, sw.RefusedPresence = "refused", "ignored" })
+	s.UserJoins(room.ID)
+	s.RoomTells("zoe", "Messenger did not take your answer to the request of Zoe")
+	s.Switch(func(sw *messengerd.Switches) { sw.AddingContacts = "allowed" })
+	s.User().Accept("zoe@contoso.example") // in another program
+	s.RosterOf("zoe", "both")
+	within(t, func(ctx context.Context) error {
+		for ctx.Err() == nil {
+			s.UserTellsBot("requests")
+			if strings.Contains(s.BotSays("equest"), "No contact request waits") {
+				return nil
+			}
+		}
+		return ctx.Err()
+	})
+}
+
 func TestADeclineThatComesTooLateEndsNoFriendship(t *testing.T) {
 	s := scenario.Start(t, scenario.Options{})
 	s.LoginWithToken()
@@ -211,7 +233,7 @@ func TestContactsMayBecomeMutualInTwoSteps(t *testing.T) {
 	contactOfUser(t, s, "5000@messenger.example", "none", "subscribe")
 	s.Service.Account(yan).Accept("alice@contoso.example")
 	contactOfUser(t, s, "5000@messenger.example", "to", "") // the user sees Yan, who does not see the user
-	everythingSoFarIsHandled(s) // Yan's presence, too
+	everythingSoFarIsHandled(s)                             // Yan's presence, too
 	s.UserTellsBot("contacts yan")
 	s.BotSays("— 5000@messenger.example — available")
 	invites := len(s.Alice.Invites())
