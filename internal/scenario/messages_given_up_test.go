@@ -3,6 +3,7 @@ package scenario_test
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,22 @@ func outboxHas(t *testing.T, s *scenario.Scenario, state string) {
 	})
 }
 
+// cardsAreRead waits until the bridge has asked for the pictures of contacts.
+func cardsAreRead(s *scenario.Scenario, jids ...string) {
+	s.T().Helper()
+	const fetchedAt = 13 // the column vcard_fetched_at
+	s.TableHas("messenger_contact", func(rows []string) bool {
+		read := 0
+		for _, row := range rows {
+			columns := strings.Split(row, " | ")
+			if len(columns) > fetchedAt && columns[fetchedAt] != "0" && slices.ContainsFunc(jids, func(jid string) bool { return strings.HasPrefix(columns[1], jid) }) {
+				read++
+			}
+		}
+		return read == len(jids)
+	})
+}
+
 func TestWhatCouldNotBeSentForTooLongIsGivenUpAndToldOnEachEvent(t *testing.T) {
 	numbers := scenario.FreeAddress(t)
 	opts, points := reporting(t)
@@ -53,6 +70,7 @@ func TestWhatCouldNotBeSentForTooLongIsGivenUpAndToldOnEachEvent(t *testing.T) {
 	s := friends(t, opts)
 	s.ServiceSends("john", "hello")
 	s.RoomShows("john", "hello")
+	cardsAreRead(s, "2000@", "3000@") // so that the message is the next stanza
 	s.Switch(func(sw *messengerd.Switches) { sw.Faults.Close = true })
 	written := s.UserSends("john", "did you get this?") // the service cuts the connection over it
 	outboxHas(t, s, "written")
