@@ -18,7 +18,8 @@ func TestTypingIsPassedBothWays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{})
 		defer w.signIn()()
-		next(w, "Ann's presence", anyOf[xmppside.PresenceUpdate]) // the service knows of ours by then
+		next(w, "Ann's presence", anyOf[xmppside.PresenceUpdate])
+		synctest.Wait() // the service knows of ours, and has noted it
 		if err := w.server.Account(ann).SetTyping(john, "composing"); err != nil {
 			t.Fatal(err)
 		}
