@@ -309,6 +309,7 @@ func TestStoppingEndsTheStreamInOrder(t *testing.T) {
 		w.account.Stop()
 		w.state(xmppside.Stopped)
 		<-s.Done()
+		synctest.Wait() // the service has noticed, too
 		if got := w.server.Account(ann).Received(); len(got) != 1 || time.Since(began) > time.Second {
 			t.Errorf("Ann received %+v, after %v", got, time.Since(began))
 		}
