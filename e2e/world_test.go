@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,7 +31,8 @@ func newWorld(t *testing.T, setup world.Setup) (*world.World, context.Context) {
 func newWorldWithoutBridge(t *testing.T, setup world.Setup) (*world.World, context.Context) {
 	t.Helper()
 	setup.Dir = t.TempDir()
-	setup.Log = slog.New(slog.NewTextHandler(logWriter{t}, nil))
+	service := new(lines)
+	setup.Log = slog.New(slog.NewTextHandler(service, nil))
 	building, cancel := context.WithTimeout(context.Background(), buildPatience)
 	defer cancel()
 	w, err := world.New(building, setup)
@@ -38,7 +41,7 @@ func newWorldWithoutBridge(t *testing.T, setup world.Setup) (*world.World, conte
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(w.Report())
+			t.Logf("%s--- service\n%s", w.Report(), service)
 		}
 		if err := w.Close(); err != nil {
 			t.Error(err)
@@ -49,12 +52,22 @@ func newWorldWithoutBridge(t *testing.T, setup world.Setup) (*world.World, conte
 	return w, ctx
 }
 
-// logWriter passes the service's log to the test's.
-type logWriter struct{ t *testing.T }
+// lines keeps what a program printed, for the end of a test that fails: printed at once it would stand before what went wrong.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
 
-func (w logWriter) Write(line []byte) (int, error) {
-	w.t.Logf("messengerd: %s", line)
-	return len(line), nil
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // must ends the test when a step failed.

@@ -15,7 +15,7 @@ global:
   disable_federation: true
   presence:
     enable_inbound: true
-    enable_outbound: true
+    enable_outbound: {{ .Presence }}
   jetstream:
     storage_path: {{ .File "jetstream" | quote }}
   report_stats:
@@ -68,7 +68,8 @@ logging:
 // configData is what the template reads.
 type configData struct {
 	Options
-	Secret string
+	Secret   string
+	Presence bool // what users say of themselves is shown to others
 }
 
 // File is the path of one of the server's own files.

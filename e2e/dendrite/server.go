@@ -35,6 +35,7 @@ type Server struct {
 	options  Options
 	secret   string
 	proc     *process.Process
+	quiet    bool // it runs without presence, since a start that ended at once
 }
 
 // New writes the configuration and the signing key. It starts nothing.
@@ -43,12 +44,7 @@ func New(ctx context.Context, programs Programs, options Options) (*Server, erro
 	if err := os.MkdirAll(options.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(s.file("dendrite.yaml"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if err := configTemplate.Execute(file, configData{Options: options, Secret: s.secret}); err != nil {
+	if err := s.configure(); err != nil {
 		return nil, err
 	}
 	return s, process.Run(ctx, process.Spec{
@@ -56,21 +52,35 @@ func New(ctx context.Context, programs Programs, options Options) (*Server, erro
 	})
 }
 
+// configure writes the configuration as the server is to run now.
+func (s *Server) configure() error {
+	file, err := os.OpenFile(s.file("dendrite.yaml"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return configTemplate.Execute(file, configData{Options: s.options, Secret: s.secret, Presence: !s.quiet})
+}
+
 func (s *Server) file(name string) string { return filepath.Join(s.options.Dir, name) }
 
 // URL is the address of the client API.
 func (s *Server) URL() string { return "http://" + s.options.Address }
 
-// starts is how often a server is started that ends at once: after a kill Dendrite may work off what was left in its queues before all of it is there, and dies of that
-// (v0.15.2, a nil pointer in its federation consumer). Whoever runs it has it restarted, too.
-const starts = 3
+// starts is how often a server is started that ends at once. After a kill Dendrite works off what was left in its queues before all of it is there, and dies of a
+// nil pointer (v0.15.2). Where that is the presence to be sent with somebody's join, every start ends so on a busy machine.
+const starts = 6
 
-// Start runs the server and waits until it answers.
+// Start runs the server and waits until it answers. When it dies of its own queue as described above, it is started again without presence, and stays so.
 func (s *Server) Start(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	for range starts {
 		if err = s.start(ctx); err == nil || !strings.Contains(err.Error(), "panic: ") {
+			return err
+		}
+		s.quiet = true
+		if err := s.configure(); err != nil {
 			return err
 		}
 	}
