@@ -34,6 +34,8 @@ type Committer struct {
 	closed  bool
 	flushes sync.WaitGroup // of bulk writes, which hand in
 
+	checkpointer *checkpointer // nil on PostgreSQL
+
 	commits atomic.Int64 // how many there were
 	writes  atomic.Int64 // how many they held
 }
@@ -48,6 +50,7 @@ type write struct {
 // NewCommitter starts a group commit on db. It ends with [Committer.Close].
 func NewCommitter(db *dbutil.Database, log zerolog.Logger) *Committer {
 	c := &Committer{db: db, log: log, jobs: make(chan *write, committerQueue), done: make(chan struct{})}
+	c.checkpointer = newCheckpointer(db, log, restartLength, checkpointPause)
 	go c.run()
 	return c
 }
@@ -114,6 +117,7 @@ func (c *Committer) Close() {
 	c.mu.Unlock()
 	<-c.done
 	c.flushes.Wait()
+	c.checkpointer.close()
 }
 
 func (c *Committer) run() {
@@ -176,6 +180,7 @@ func (c *Committer) transact(jobs []*write) error {
 	if err == nil {
 		c.commits.Add(1)
 		c.writes.Add(int64(len(jobs)))
+		c.checkpointer.kick()
 	}
 	return err
 }

@@ -25,7 +25,7 @@
 // Database (see [Committer]): callers that write at the same time share a commit, and a write has happened when the method
 // returns nil. [Database.Write] makes several writes one.
 //
-// SQLite keeps what was committed through the death of the process. Against power loss the database type
+// SQLite's checkpoints are made behind the commits, see [Checkpointed]. SQLite keeps what was committed through the death of the process. Against power loss the database type
 // sqlite3-fk-wal-fullsync is needed; with group commit it stays within the throughput budget of design.md section 6.
 //
 // The owner of a Database calls [Database.Close] before the underlying connections are closed.

@@ -1,0 +1,57 @@
+package database
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mattn/go-sqlite3"
+	_ "go.mau.fi/util/dbutil/litestream" // the drivers that are wrapped here
+)
+
+// checkpointedSuffix makes the name of a SQLite driver that of the same driver with its checkpoints left to the [Database].
+const checkpointedSuffix = "+checkpointer"
+
+// lastResort is the length, in pages of 4 KiB, at which a commit copies the write-ahead log after all: 64 MiB instead of SQLite's 4. It bounds the log should
+// the checkpointer fail, or somebody else than the [Committer] do all the writing.
+const lastResort = 16 << 10
+
+func init() {
+	for _, name := range []string{"sqlite3-fk-wal", "sqlite3-fk-wal-fullsync"} {
+		db, err := sql.Open(name, "") // opens nothing yet
+		if err != nil {
+			panic(err) // the import above registers it
+		}
+		sql.Register(name+checkpointedSuffix, checkpointedDriver{db.Driver()})
+		_ = db.Close() // there is nothing to close
+	}
+}
+
+// Checkpointed is the database type of which a commit does not wait for the write-ahead log to be copied into the database file, which the [Database]'s own
+// checkpointer does beside it. Types that have no such variant come back as they are.
+func Checkpointed(kind string) string {
+	if strings.HasSuffix(kind, checkpointedSuffix) || !strings.HasPrefix(kind, "sqlite3-fk-wal") {
+		return kind
+	}
+	return kind + checkpointedSuffix
+}
+
+// checkpointedDriver is a driver of SQLite whose connections leave checkpoints to others until the log has the length of lastResort.
+type checkpointedDriver struct{ driver.Driver }
+
+func (d checkpointedDriver) Open(name string) (driver.Conn, error) {
+	conn, err := d.Driver.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	c, ok := conn.(*sqlite3.SQLiteConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("the driver of SQLite makes connections of type %T", conn), conn.Close())
+	}
+	if _, err = c.Exec(fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", lastResort), nil); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return conn, nil
+}
