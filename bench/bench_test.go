@@ -117,6 +117,25 @@ func TestTheHeapIsSplitByWhoAllocated(t *testing.T) {
 	}
 }
 
+func TestStolenTimeIsAShareOfAll(t *testing.T) {
+	before, err := parseHostTimes("cpu  100 0 50 800 20 0 10 20 0 0\ncpu0 1 2 3\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := parseHostTimes("cpu  130 0 60 840 20 0 10 40 7 0\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := after.stolenSince(before); got != .2 {
+		t.Errorf("%v stolen, want a fifth", got)
+	}
+	for _, text := range []string{"", "cpu 1 2 3", "cpu0 1 2 3 4 5 6 7 8 9 10"} {
+		if _, err := parseHostTimes(text); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}
+
 func TestWrongArgumentsAreRefused(t *testing.T) {
 	for _, args := range [][]string{{"-sessions", "many"}, {"-sessions", "0"}, {"-only", "everything"}, {"-chats", "1000", "-logins", "1"}, {"-no-such"}} {
 		if _, err := parse(args, &bytes.Buffer{}); err == nil {

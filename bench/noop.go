@@ -81,7 +81,7 @@ func (n *noop) arrived(q struct {
 	}
 	all := *found
 	if q.Count {
-		all.Took = nil
+		all.Said, all.Took = nil, nil
 	}
 	return all, nil
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -24,7 +26,13 @@ func (t *table) pace() (p pace, err error) {
 		if p.pingIn, err = t.fromContacts("ping-in", each, pingPause); err != nil {
 			return p, err
 		}
+		if err = t.calm(); err != nil {
+			return p, err
+		}
 		if p.pingOut, err = t.fromUsers("ping-out", each, pingPause); err != nil {
+			return p, err
+		}
+		if err = errors.Join(t.keepTimes(p), t.calm()); err != nil {
 			return p, err
 		}
 	}
@@ -39,6 +47,9 @@ func (t *table) pace() (p pace, err error) {
 	if p.floodIn, err = t.profiled("in", func() (arrivals, error) { return t.fromContacts("flood-in", each, 0) }); err != nil {
 		return p, err
 	}
+	if err = t.calm(); err != nil {
+		return p, err
+	}
 	between, err := cpuTime(t.pid)
 	if err != nil {
 		return p, err
@@ -49,6 +60,19 @@ func (t *table) pace() (p pace, err error) {
 	after, err := cpuTime(t.pid)
 	p.cpuIn, p.cpuOut = between-before, after-between
 	return p, err
+}
+
+// keepTimes leaves the time of each message in the folder of -out.
+func (t *table) keepTimes(p pace) error {
+	if t.b.out == "" {
+		return nil
+	}
+	who := "yardstick"
+	if t.in.config["network"] != nil {
+		who = "bridge"
+	}
+	return errors.Join(p.pingIn.write(filepath.Join(t.b.out, "latency-to-matrix-"+who+".tsv")),
+		p.pingOut.write(filepath.Join(t.b.out, "latency-to-messenger-"+who+".tsv")))
 }
 
 // profiled runs something with a CPU profile of the bridge, if profiles are wanted.
@@ -75,7 +99,7 @@ func (b *bench) report(mine, yardstick pace) {
 			what: "time of a message " + what + ", 200 a second, all hops", budget: "p50 3 ms, p99 15 ms",
 			measured:  fmt.Sprintf("p50 %s, p99 %s", millis(mine.percentile(.5)), millis(mine.percentile(.99))),
 			yardstick: fmt.Sprintf("bare framework p50 %s, p99 %s", millis(yardstick.percentile(.5)), millis(yardstick.percentile(.99))),
-			notes:     fmt.Sprintf("%d messages; durable, the yardstick is not", mine.Count),
+			notes:     fmt.Sprintf("%d messages; durable, the yardstick is not; %s", mine.Count, stolen(mine, yardstick)),
 		})
 	}
 	rate := func(what string, mine, yardstick arrivals, cpu, theirs time.Duration) {
@@ -87,13 +111,19 @@ func (b *bench) report(mine, yardstick pace) {
 			what: fmt.Sprintf("messages a second %s, %d chats of %d accounts", what, b.chats, b.logins), budget: "2,000",
 			measured:  fmt.Sprintf("%.0f", mine.rate()),
 			yardstick: fmt.Sprintf("bare framework %.0f, %s", yardstick.rate(), times(mine.rate(), yardstick.rate())),
-			notes:     fmt.Sprintf("%d messages; %.0f µs of a processor each in the bridge, %.0f in the yardstick", mine.Count, each(cpu, mine), each(theirs, yardstick)),
+			notes: fmt.Sprintf("%d messages; %.0f µs of a processor each in the bridge, %.0f in the yardstick; %s",
+				mine.Count, each(cpu, mine), each(theirs, yardstick), stolen(mine, yardstick)),
 		})
 	}
 	latency("to Matrix", mine.pingIn, yardstick.pingIn)
 	latency("to Messenger", mine.pingOut, yardstick.pingOut)
 	rate("to Matrix", mine.floodIn, yardstick.floodIn, mine.cpuIn, yardstick.cpuIn)
 	rate("to Messenger", mine.floodOut, yardstick.floodOut, mine.cpuOut, yardstick.cpuOut)
+}
+
+// stolen says how much of the processors the host kept for others.
+func stolen(mine, yardstick arrivals) string {
+	return fmt.Sprintf("processors stolen by their host: %.0f %%, yardstick %.0f %%", 100*mine.Stolen, 100*yardstick.Stolen)
 }
 
 // textOf is the body of a message event's content.
@@ -130,7 +160,7 @@ func (t *table) flood() error {
 			return 0, 0, err
 		}
 		took = got.Last.Sub(began)
-		if err = quiet(t.pid, t.b.logins, time.Minute); err != nil {
+		if err = t.calm(); err != nil {
 			return 0, 0, err
 		}
 		return t.requests() - before, took, nil

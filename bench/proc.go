@@ -55,6 +55,46 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * time.Second / ticksPerSecond, err
 }
 
+// hostTimes are ticks of all processors: those that the host of a virtual machine gave to others while somebody here wanted them, and all.
+type hostTimes struct{ stolen, all int64 }
+
+// readHostTimes reads the first line of /proc/stat (proc_stat(5)).
+func readHostTimes() (hostTimes, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return hostTimes{}, err
+	}
+	return parseHostTimes(string(text))
+}
+
+func parseHostTimes(text string) (t hostTimes, err error) {
+	line, _, _ := strings.Cut(text, "\n")
+	fields := strings.Fields(line)
+	const stolen = 8
+	if len(fields) <= stolen || fields[0] != "cpu" {
+		return t, fmt.Errorf("unexpected /proc/stat: %q", line)
+	}
+	for i, field := range fields[1 : stolen+1] { // guests' time, which follows, is in user time already
+		ticks, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return t, err
+		}
+		t.all += ticks
+		if i+1 == stolen {
+			t.stolen = ticks
+		}
+	}
+	return t, nil
+}
+
+// stolenSince is the stolen share of all processors' time, between 0 and 1.
+func (t hostTimes) stolenSince(before hostTimes) float64 {
+	if t.all == before.all {
+		return 0
+	}
+	return float64(t.stolen-before.stolen) / float64(t.all-before.all)
+}
+
 // quiet waits until a process has nothing to do but to keep its sessions alive: for two seconds in a row less than 3 % of a processor, and 1 % more for each thousand sessions, whose
 // pings have to be answered.
 func quiet(pid, sessions int, timeout time.Duration) error {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,11 +33,14 @@ func readStamp(text string) (series string, said time.Time, ok bool) {
 type arrivals struct {
 	Count       int             `json:"count"`
 	First, Last time.Time       // First said, last arrived
-	Took        []time.Duration `json:"took"`
+	Said        []time.Time     `json:"said"`
+	Took        []time.Duration `json:"took"` // of the message at the same place of Said
+	Stolen      float64         // share of the processors that the machine's host kept for others meanwhile
 }
 
 func (a *arrivals) add(said, arrived time.Time) {
 	a.Count++
+	a.Said = append(a.Said, said)
 	a.Took = append(a.Took, arrived.Sub(said))
 	if a.First.IsZero() || said.Before(a.First) {
 		a.First = said
@@ -53,6 +58,15 @@ func (a *arrivals) percentile(p float64) time.Duration {
 	if len(a.Took) == 0 {
 		return 0
 	}
-	slices.Sort(a.Took)
-	return a.Took[max(0, int(math.Ceil(p*float64(len(a.Took))))-1)]
+	sorted := slices.Sorted(slices.Values(a.Took))
+	return sorted[max(0, int(math.Ceil(p*float64(len(sorted))))-1)]
+}
+
+// write leaves a line for each message: when it was said, by the clock and in seconds since the first one, and how many milliseconds it took.
+func (a *arrivals) write(file string) error {
+	var text bytes.Buffer
+	for i, said := range a.Said {
+		fmt.Fprintf(&text, "%s\t%.3f\t%.2f\n", said.Format("15:04:05.000"), said.Sub(a.First).Seconds(), float64(a.Took[i].Microseconds())/1000)
+	}
+	return os.WriteFile(file, text.Bytes(), 0o600)
 }
