@@ -5,7 +5,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
+	"sync"
 
 	"github.com/mattn/go-sqlite3"
 	_ "go.mau.fi/util/dbutil/litestream" // the drivers that are wrapped here
@@ -14,12 +15,16 @@ import (
 // checkpointedSuffix makes the name of a SQLite driver that of the same driver with its checkpoints left to the [Database].
 const checkpointedSuffix = "+checkpointer"
 
+// checkpointedTypes are those of the framework that keep a write-ahead log.
+var checkpointedTypes = []string{"sqlite3-fk-wal", "sqlite3-fk-wal-fullsync"}
+
 // lastResort is the length, in pages of 4 KiB, at which a commit copies the write-ahead log after all: 64 MiB instead of SQLite's 4. It bounds the log should
 // the checkpointer fail, or somebody else than the [Committer] do all the writing.
 const lastResort = 16 << 10
 
-func init() {
-	for _, name := range []string{"sqlite3-fk-wal", "sqlite3-fk-wal-fullsync"} {
+// registerCheckpointed makes the variants known to database/sql, which minds a second time.
+var registerCheckpointed = sync.OnceFunc(func() {
+	for _, name := range checkpointedTypes {
 		db, err := sql.Open(name, "") // opens nothing yet
 		if err != nil {
 			panic(err) // the import above registers it
@@ -27,14 +32,15 @@ func init() {
 		sql.Register(name+checkpointedSuffix, checkpointedDriver{db.Driver()})
 		_ = db.Close() // there is nothing to close
 	}
-}
+})
 
 // Checkpointed is the database type of which a commit does not wait for the write-ahead log to be copied into the database file, which the [Database]'s own
 // checkpointer does beside it. Types that have no such variant come back as they are.
 func Checkpointed(kind string) string {
-	if strings.HasSuffix(kind, checkpointedSuffix) || !strings.HasPrefix(kind, "sqlite3-fk-wal") {
+	if !slices.Contains(checkpointedTypes, kind) {
 		return kind
 	}
+	registerCheckpointed()
 	return kind + checkpointedSuffix
 }
 
