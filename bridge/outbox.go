@@ -25,6 +25,8 @@ type outbox struct {
 	settled uint64 // the session whose predecessors' unconfirmed messages are settled
 	suspect string // stanza ID of the message that the service ended a stream over
 	rests   chatRests
+	// stumbles are the chats of which it could not be read where their messages go to; they are the worker's.
+	stumbles map[string]*tries
 }
 
 func newOutbox(cl *Client) *outbox { return &outbox{cl: cl} }
@@ -173,10 +175,15 @@ func (o *outbox) round(ctx context.Context, session *xmppside.Session) (more boo
 	if err != nil || len(rows) == 0 {
 		return false, err
 	}
-	return true, o.send(ctx, session, rows)
+	rows, to, err := o.addressed(ctx, rows)
+	if err != nil || len(rows) == 0 {
+		return true, err
+	}
+	return true, o.send(ctx, session, rows, to)
 }
 
-// next is the next burst. Chats that wait for their archives, or because the service asked them to, are left out; when one may go on, the outbox is kicked.
+// next is the next burst. Chats that wait for their archives, or that rest, are left out; when one may go on, the outbox is
+// kicked.
 func (o *outbox) next(ctx context.Context) ([]database.OutboxMessage, error) {
 	for without := append(o.cl.history.waiting(), o.rests.now()...); ; {
 		rows, err := o.cl.c.db.Outbox.NextQueued(ctx, o.cl.id(), burst, o.cl.c.archiveShows(), without...)

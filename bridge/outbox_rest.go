@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// chatRests are the chats of one account in which nothing is written for a moment, because the service has asked to have a message of theirs later. What stands behind it waits as well: the order is kept.
-// A chat leaves it when its time is over, so it holds no more chats than have had such an answer within the longest time.
+// chatRests are the chats of one account in which nothing is written for a moment: because the service has asked to have a
+// message of theirs later, or because it cannot be read where their messages go to. What stands behind it waits as well: the
+// order is kept. A chat leaves it when its time is over, so it holds no more chats than have had that within the longest time.
 type chatRests struct {
 	mu    sync.Mutex
 	until map[string]time.Time

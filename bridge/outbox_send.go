@@ -10,11 +10,12 @@ import (
 	"matrix-messenger/xmppside"
 )
 
-// send writes a burst and returns when it is settled: what was given to the stream is confirmed, and the rest is queued again. Only the end of the session, or of the worker, leaves rows behind that are
-// written and of which nobody knows; the next session's archive tells.
-func (o *outbox) send(ctx context.Context, session *xmppside.Session, rows []database.OutboxMessage) error {
+// send writes a burst, to the addresses of its chats, and returns when it is settled: what was given to the stream is confirmed,
+// and the rest is queued again. Only the end of the session, or of the worker, leaves rows behind that are written and of which
+// nobody knows; the next session's archive tells.
+func (o *outbox) send(ctx context.Context, session *xmppside.Session, rows []database.OutboxMessage, to map[string]string) error {
 	stream := o.cl.c.streamID(session.ID())
-	given, problem := o.write(ctx, session, stream, rows)
+	given, problem := o.write(ctx, session, stream, rows, to)
 	if given < len(rows) {
 		// Also when marking them has failed: it may have taken effect all the same.
 		problem = errors.Join(problem, o.unwritePatiently(ctx, rows[given:]))
@@ -28,9 +29,12 @@ func (o *outbox) send(ctx context.Context, session *xmppside.Session, rows []dat
 	return errors.Join(problem, o.confirmPatiently(ctx, rows[:given], stream))
 }
 
-// write gives rows to the stream and tells how many it has taken; nothing was or will be written of the others. They are marked before the first byte leaves: a crash in between leaves a message that is
-// looked for in the archive, and not one that is sent twice.
-func (o *outbox) write(ctx context.Context, session *xmppside.Session, stream string, rows []database.OutboxMessage) (given int, err error) {
+// write gives rows to the stream and tells how many it has taken; nothing was or will be written of the others. They are marked
+// before the first byte leaves: a crash in between leaves a message that is looked for in the archive, and not one that is sent
+// twice.
+func (o *outbox) write(
+	ctx context.Context, session *xmppside.Session, stream string, rows []database.OutboxMessage, to map[string]string,
+) (given int, err error) {
 	err = o.cl.c.db.Write(ctx, func(ctx context.Context) error {
 		if err := o.cl.c.db.Outbox.MarkWritten(ctx, stream, database.Seqs(rows)...); err != nil {
 			return err
@@ -41,11 +45,7 @@ func (o *outbox) write(ctx context.Context, session *xmppside.Session, stream st
 		return 0, err
 	}
 	for i, row := range rows {
-		to, err := o.cl.people.address(ctx, row.ChatID)
-		if err == nil {
-			err = session.SendMessage(ctx, to, row.StanzaID, string(row.Body))
-		}
-		if err != nil {
+		if err = session.SendMessage(ctx, to[row.ChatID], row.StanzaID, string(row.Body)); err != nil {
 			return i, err
 		}
 	}

@@ -14,45 +14,6 @@ import (
 	"matrix-messenger/xmppside"
 )
 
-func TestAMessageThatCannotBeWrittenInTheMiddleOfABurstDelaysItselfAlone(t *testing.T) {
-	w := newOutboxWorld(t)
-	failed := make(chan struct{}, 100)
-	w.whenLogged("Sending paused", func() {
-		select {
-		case failed <- struct{}{}:
-		default:
-		}
-	})
-	// What is known of John cannot be read until it is put right.
-	w.exec(`INSERT INTO messenger_contact (login_id, jid, jid_as_sent, in_roster, name, subscription, ask, roster_groups, nick, vcard_name, email,
-		photo_hash, avatar_mxc, vcard_fetched_at, vcard_error, search_text, updated_at)
-		VALUES ($1, $2, $2, true, '', 'both', '', 'broken', '', '', '', '', '', 0, '', '', 0)`, w.cl.id(), john)
-	w.queue(mary, "one")
-	w.queue(john, "two")
-	w.queue(mary, "three")
-	w.signIn()
-	w.receives(mary, "one")
-	for range 2 { // the burst, and what is left of it
-		select {
-		case <-failed:
-		case <-time.After(patience):
-			t.Fatal("a message to somebody of whom nothing can be read was written")
-		}
-	}
-	if row := w.row("one"); row.State != database.OutboxConfirmed || row.Attempts != 1 {
-		t.Errorf("what was written before it is %s after %d attempts", row.State, row.Attempts)
-	}
-	w.exec(`UPDATE messenger_contact SET roster_groups='[]'`)
-	w.receives(john, "two")
-	w.receives(mary, "one", "three")
-	w.rests()
-	for _, text := range []string{"one", "two", "three"} {
-		if row := w.row(text); row.State != database.OutboxConfirmed {
-			t.Errorf("%s is %s", text, row.State)
-		}
-	}
-}
-
 func TestWhatNeverLeftIsQueuedAgainAlthoughTheDatabaseRefusesAtFirst(t *testing.T) {
 	w := newOutboxWorld(t)
 	ctx := t.Context()

@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"strings"
 	"time"
@@ -202,8 +201,8 @@ func scanContact(row dbutil.Scannable) (c Contact, err error) {
 		return c, err
 	}
 	c.VCardFetchedAt, c.UpdatedAt = fromMillis(fetchedAt), fromMillis(updatedAt)
-	if err = json.Unmarshal([]byte(groups), &c.Groups); err != nil {
-		return c, fmt.Errorf("the groups of a contact are damaged: %w", err)
+	if json.Unmarshal([]byte(groups), &c.Groups) != nil {
+		c.Groups = nil // damaged; the next roster has them, and nothing else of a contact depends on them
 	}
 	return c, nil
 }

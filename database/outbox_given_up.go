@@ -28,6 +28,14 @@ func (s *OutboxStore) FailLogin(ctx context.Context, loginID string, why GivenUp
 	return s.giveUp(ctx, OutboxFailed, why, func(ctx context.Context) ([]OutboxMessage, error) { return s.Open(ctx, loginID) })
 }
 
+// FailQueued gives up the queued rows of one chat, and returns them as they were. What is written is left to whoever learns
+// whether it has arrived.
+func (s *OutboxStore) FailQueued(ctx context.Context, loginID, chatID, why string) ([]OutboxMessage, error) {
+	return s.giveUp(ctx, OutboxFailed, GivenUp{Queued: why}, func(ctx context.Context) ([]OutboxMessage, error) {
+		return queryAll(ctx, s.db, scanOutbox, selectOutbox+` WHERE login_id=$1 AND chat_id=$2 AND state='queued' ORDER BY seq`, loginID, chatID)
+	})
+}
+
 // giveUp settles rows in the transaction in which they are read: a row that is written meanwhile is not called unsent.
 func (s *OutboxStore) giveUp(ctx context.Context, state OutboxState, why GivenUp, read func(context.Context) ([]OutboxMessage, error)) (rows []OutboxMessage, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context) (err error) {

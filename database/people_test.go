@@ -51,6 +51,27 @@ func jids(contacts []Contact) (list []string) {
 	return list
 }
 
+func TestAContactWithDamagedGroupsIsReadAndMendedByTheNextRoster(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		_, err := db.Contact.ReplaceRoster(ctx, "me", []RosterItem{item("a", "Anna"), item("b", "Bert")})
+		must(t, err)
+		_, err = db.exec(ctx, `UPDATE messenger_contact SET roster_groups='[damaged' WHERE jid='a'`)
+		must(t, err)
+		anna, found, err := db.Contact.Get(ctx, "me", "a")
+		must(t, err)
+		equal(t, "found", found, true)
+		equal(t, "name", anna.Name, "Anna")
+		equalList(t, "groups", anna.Groups, nil)
+		diff, err := db.Contact.ReplaceRoster(ctx, "me", []RosterItem{item("a", "Anna"), item("b", "Bert")})
+		must(t, err)
+		equalList(t, "changed", jids(diff.Changed), []string{"a"})
+		anna, _, err = db.Contact.Get(ctx, "me", "a")
+		must(t, err)
+		equalList(t, "groups", anna.Groups, []string{"Friends & more"})
+	})
+}
+
 func TestANewRosterTellsWhatChanged(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db *Database) {
 		ctx := t.Context()
