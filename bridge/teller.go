@@ -29,11 +29,11 @@ type teller struct {
 
 // toTell is a room with somebody to be told.
 type toTell struct {
-	queued  bool
-	busy    bool // a worker is at it
-	again   bool // there was more to tell when a worker was at it
-	attempt int  // how often it has failed since it last went well
-	until   time.Time
+	queued bool
+	busy   bool  // a worker is at it
+	again  bool  // there was more to tell when a worker was at it
+	tries  tries // since it last went well
+	until  time.Time
 }
 
 // tellSenders tells what there is to tell, whenever it is asked to and at the start, until the bridge stops.
@@ -116,25 +116,26 @@ func (t *teller) enqueue(room string, r *toTell) {
 // work tells in one room after the other until none is queued.
 func (t *teller) work(ctx context.Context) {
 	for {
-		room, ok := t.next(ctx)
+		room, sofar, ok := t.next(ctx)
 		if !ok {
 			return
 		}
-		t.ended(ctx, room, t.c.tellRoom(ctx, room))
+		t.ended(ctx, room, t.tell(ctx, room, sofar))
 	}
 }
 
-func (t *teller) next(ctx context.Context) (room string, ok bool) {
+// next is the room whose turn it is, with what came of it before.
+func (t *teller) next(ctx context.Context) (room string, sofar tries, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.queue) == 0 || ctx.Err() != nil {
 		t.running--
-		return "", false
+		return "", tries{}, false
 	}
 	room, t.queue = t.queue[0], t.queue[1:]
 	r := t.rooms[room]
 	r.queued, r.busy, r.again = false, true, false
-	return room, true
+	return room, r.tries, true
 }
 
 // ended notes how a room's turn ended.
@@ -146,15 +147,16 @@ func (t *teller) ended(ctx context.Context, room string, err error) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		r.attempt++
-		r.until = time.Now().Add(backoff(r.attempt))
-		t.c.log.Warn().Err(err).Str("room_id", room).Int("attempt", r.attempt).Msg("Senders could not be told how their messages ended")
+		r.tries.failed++
+		r.tries.count(err)
+		r.until = time.Now().Add(r.tries.pause(err))
+		t.c.log.Warn().Err(err).Str("room_id", room).Int("attempt", r.tries.failed).Msg("Senders could not be told how their messages ended")
 		select {
 		case t.changed <- struct{}{}:
 		default:
 		}
 	case r.again:
-		r.attempt, r.until = 0, time.Time{}
+		r.tries, r.until = tries{}, time.Time{}
 		t.enqueue(room, r)
 	default:
 		delete(t.rooms, room)

@@ -6,10 +6,13 @@ import (
 	"time"
 )
 
-// backoff is the wait before the given attempt (from 1) at something that failed for a passing reason: doubling from half a second to a minute, half of it random so that
-// what failed together does not come back together.
-func backoff(attempt int) time.Duration {
-	full := min(500*time.Millisecond<<min(max(attempt-1, 0), 10), time.Minute)
+// backoff is the wait before the given attempt (from 1) at something that failed for a passing reason: doubling from half a
+// second to a minute, half of it random so that what failed together does not come back together.
+func backoff(attempt int) time.Duration { return backoffUpTo(attempt, time.Minute) }
+
+// backoffUpTo is backoff with another longest wait, of no more than nine hours.
+func backoffUpTo(attempt int, longest time.Duration) time.Duration {
+	full := min(500*time.Millisecond<<min(max(attempt-1, 0), 16), longest)
 	return full/2 + rand.N(full/2+1)
 }
 

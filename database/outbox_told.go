@@ -17,6 +17,17 @@ func (s *OutboxStore) UntoldRooms(ctx context.Context, loginID string) ([]string
 	`, loginID)
 }
 
+// UntoldSince is when the first of the messages of a room ended of which something is to be told; zero when there is none.
+func (s *OutboxStore) UntoldSince(ctx context.Context, room string) (time.Time, error) {
+	since, err := queryCount(ctx, s.db, `
+		SELECT COALESCE(MIN(settled_at), 0) FROM (
+			SELECT settled_at FROM messenger_outbox WHERE room_id=$1 AND told_at=0 AND state IN ('failed', 'expired')
+			UNION ALL SELECT settled_at FROM messenger_outbox WHERE room_id=$1 AND told_at=0 AND state='confirmed'
+		) AS untold
+	`, room)
+	return fromMillis(int64(since)), err
+}
+
 // Untold returns rows of a room that were not delivered and whose senders have not been told yet, oldest first.
 func (s *OutboxStore) Untold(ctx context.Context, room string, limit int) ([]OutboxMessage, error) {
 	return queryAll(ctx, s.db, scanOutbox, selectOutbox+` WHERE room_id=$1 AND told_at=0 AND state IN ('failed', 'expired') ORDER BY seq LIMIT $2`, room, limit)
