@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
@@ -99,7 +100,8 @@ func (c *checkpointer) run(ctx context.Context) {
 	}
 }
 
-// checkpoint copies what is in the log. The log is begun anew if it has become long.
+// checkpoint copies what is in the log, which has it on the disk also where commits do not wait for that. The log is begun anew if it has become long. Somebody who is in the way,
+// a reader who needs the log for longer or another checkpoint, is no error: it is tried again the next time.
 func (c *checkpointer) checkpoint(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkpointTimeout)
 	defer cancel()
@@ -109,38 +111,41 @@ func (c *checkpointer) checkpoint(ctx context.Context) error {
 	}
 	defer conn.Close()
 	length, err := walCheckpoint(ctx, conn, "PASSIVE")
-	if err != nil || length < c.length {
-		return err
+	if err == nil && length >= c.length {
+		// What was committed meanwhile is copied in the same way, so that little is left to hold up the writers for.
+		if _, err = walCheckpoint(ctx, conn, "PASSIVE"); err == nil {
+			err = c.restart(ctx, conn)
+		}
 	}
-	// What was committed meanwhile is copied in the same way, so that little is left to hold up the writers for.
-	if _, err = walCheckpoint(ctx, conn, "PASSIVE"); err != nil {
-		return err
+	if errors.Is(err, errLogInUse) {
+		err = nil
 	}
-	return c.restart(ctx, conn)
+	return err
 }
 
-// restart holds up the writers, copies the rest of the log and has it begun anew. A reader who needs it for longer makes that fail, which is no error: it is tried
-// again the next time.
+// restart holds up the writers, copies the rest of the log and has it begun anew.
 func (c *checkpointer) restart(ctx context.Context, conn *sql.Conn) error {
 	var patience int
 	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&patience); err != nil {
 		return err
 	}
-	if err := conn.QueryRowContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", restartPatience)).Scan(new(int)); err != nil {
-		return err
-	}
-	_, err := walCheckpoint(ctx, conn, "RESTART")
+	err := setPatience(ctx, conn, restartPatience)
 	if err == nil {
-		c.restarts.Add(1)
-	} else if errors.Is(err, errLogInUse) {
-		err = nil
+		if _, err = walCheckpoint(ctx, conn, "RESTART"); err == nil {
+			c.restarts.Add(1)
+		}
 	}
-	// Others get this connection next, with the patience they expect.
-	back := conn.QueryRowContext(context.WithoutCancel(ctx), fmt.Sprintf("PRAGMA busy_timeout = %d", patience)).Scan(new(int))
-	if err == nil {
-		err = back
+	if back := setPatience(context.WithoutCancel(ctx), conn, patience); back != nil {
+		// Others would get a connection that gives up at once.
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		err = errors.Join(err, back)
 	}
 	return err
+}
+
+// setPatience is how many milliseconds a connection waits for others' locks.
+func setPatience(ctx context.Context, conn *sql.Conn, millis int) error {
+	return conn.QueryRowContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", millis)).Scan(new(int))
 }
 
 // errLogInUse is the answer to a checkpoint that others were in the way of.
