@@ -102,6 +102,10 @@ image-test: ## build the container image without a registry and run it (Debian, 
 systemd-test: ## boot a systemd and run the unit in it (root, systemd-container)
 	@SYSTEMD_BOOT=1 go test -C e2e -v -tags $(TAGS) -count 1 -timeout $(TEST_TIMEOUT) -run 'Systemd|Unit' ./deploy
 
+.PHONY: synapse-test
+synapse-test: ## the tests of e2e against Synapse instead of Dendrite (root, debootstrap: installs Debian unstable's below .cache/)
+	@E2E_HOMESERVER=synapse go test -C e2e -v -race -tags $(TAGS) -count 1 -timeout $(TEST_TIMEOUT) .
+
 .PHONY: bench
 bench: build ## the budgets of the design, measured in one table; BENCH_FLAGS (-h tells) for less than the twenty minutes of it all
 	@go build -tags $(TAGS) -o $(CACHE)/bench ./bench

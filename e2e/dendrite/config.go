@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"text/template"
+
+	"matrix-messenger/e2e/homeserver"
 )
 
 // configTemplate is Dendrite's configuration, version 2: SQLite files per component, no federation, no
@@ -67,7 +69,7 @@ logging:
 
 // configData is what the template reads.
 type configData struct {
-	Options
+	homeserver.Options
 	Secret   string
 	Presence bool // what users say of themselves is shown to others
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"matrix-messenger/e2e/dendrite"
+	"matrix-messenger/e2e/homeserver"
 	"matrix-messenger/e2e/matrix"
 	"matrix-messenger/e2e/process"
 
@@ -75,7 +76,7 @@ func start(t *testing.T) (*dendrite.Server, context.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := dendrite.New(ctx, programs, dendrite.Options{
+	server, err := dendrite.New(ctx, programs, homeserver.Options{
 		Name: "home.test", Dir: filepath.Join(t.TempDir(), "dendrite"), Address: address,
 	})
 	if err != nil {

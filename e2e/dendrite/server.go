@@ -3,43 +3,28 @@ package dendrite
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
+	"matrix-messenger/e2e/homeserver"
 	"matrix-messenger/e2e/process"
-
-	"maunium.net/go/mautrix"
-	"maunium.net/go/mautrix/synapseadmin"
 )
-
-// readyWithin bounds the time from starting Dendrite to its first answer; it takes 0.3 s when the
-// machine has nothing else to do.
-const readyWithin = 90 * time.Second
-
-// Options say what is to be run.
-type Options struct {
-	Name          string   // server name, the part of a user ID behind the colon
-	Dir           string   // an existing folder for everything the server writes
-	Address       string   // host:port to listen on, loopback
-	Registrations []string // files of the appservices it knows
-}
 
 // Server is one homeserver. It is made by New and may be started and stopped several times; its data
 // stay in its folder.
 type Server struct {
 	programs Programs
-	options  Options
+	options  homeserver.Options
 	secret   string
 	proc     *process.Process
 	quiet    bool // it runs without presence, since a start that ended at once
 }
 
+var _ homeserver.Server = (*Server)(nil)
+
 // New writes the configuration and the signing key. It starts nothing.
-func New(ctx context.Context, programs Programs, options Options) (*Server, error) {
+func New(ctx context.Context, programs Programs, options homeserver.Options) (*Server, error) {
 	s := &Server{programs: programs, options: options, secret: rand.Text()}
 	if err := os.MkdirAll(options.Dir, 0o700); err != nil {
 		return nil, err
@@ -73,7 +58,7 @@ const starts = 6
 
 // Start runs the server and waits until it answers. When it dies of its own queue as described above, it is started again without presence, and stays so.
 func (s *Server) Start(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	ctx, cancel := context.WithTimeout(ctx, homeserver.ReadyWithin)
 	defer cancel()
 	for range starts {
 		if err = s.start(ctx); err == nil || !strings.Contains(err.Error(), "panic: ") {
@@ -96,40 +81,11 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	s.proc = proc
-	if err := s.waitReady(ctx); err != nil {
+	if err := homeserver.WaitReady(ctx, proc, s.options.Address); err != nil {
 		proc.Kill()
 		return err
 	}
 	return nil
-}
-
-// waitReady asks for the versions until it gets them: the port opens before all routes exist.
-func (s *Server) waitReady(ctx context.Context) error {
-	if err := s.proc.WaitListening(ctx, s.options.Address); err != nil {
-		return err
-	}
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+"/_matrix/client/versions", nil)
-		if err != nil {
-			return err
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err == nil {
-			answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the homeserver does not answer: %w\n%s", ctx.Err(), s.proc.Tail(30))
-		case <-s.proc.Done():
-			return fmt.Errorf("the homeserver ended: %v\n%s", s.proc.Err(), s.proc.Tail(30))
-		case <-ticker.C:
-		}
-	}
 }
 
 // Stop ends the server in order.
@@ -157,16 +113,5 @@ func (s *Server) Log(n int) string {
 
 // CreateUser makes an account by the shared-secret registration API.
 func (s *Server) CreateUser(ctx context.Context, localpart, password, displayname string) error {
-	client, err := mautrix.NewClient(s.URL(), "", "")
-	if err != nil {
-		return err
-	}
-	admin := &synapseadmin.Client{Client: client}
-	_, err = admin.SharedSecretRegister(ctx, s.secret, synapseadmin.ReqSharedSecretRegister{
-		Username: localpart, Password: password, Displayname: displayname, InhibitLogin: true,
-	})
-	if err != nil {
-		return fmt.Errorf("create the Matrix user %s: %w", localpart, err)
-	}
-	return nil
+	return homeserver.CreateUser(ctx, s.URL(), s.secret, localpart, password, displayname)
 }

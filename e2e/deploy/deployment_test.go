@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"matrix-messenger/e2e/dendrite"
+	"matrix-messenger/e2e/homeserver"
 	"matrix-messenger/e2e/matrix"
 	"matrix-messenger/e2e/process"
 
@@ -78,7 +79,7 @@ func (d *deployment) runHomeserver(address string, registrations ...string) {
 	d.t.Helper()
 	programs, err := dendrite.Build(d.ctx, nil)
 	must(d.t, err)
-	d.home, err = dendrite.New(d.ctx, programs, dendrite.Options{
+	d.home, err = dendrite.New(d.ctx, programs, homeserver.Options{
 		Name: d.server, Dir: d.file("dendrite"), Address: address, Registrations: registrations,
 	})
 	must(d.t, err)

@@ -29,6 +29,7 @@ type Client struct {
 	onEvent    func(*Room, *event.Event)
 	onPresence func(*event.Event)
 	joins      func(inviter id.UserID) bool
+	unseen     bool
 	syncErr    error // the last failed /sync, for messages
 	joinErr    error // the last failed join, for messages
 }
@@ -51,6 +52,11 @@ func WithPresence(see func(*event.Event)) Option {
 // Room.Leave. Without it every invite is accepted.
 func WithInvitesFrom(joins func(inviter id.UserID) bool) Option {
 	return func(c *Client) { c.joins = joins }
+}
+
+// WithPresenceLeftAlone reads /sync without being online for it, so that what SetPresence said stays.
+func WithPresenceLeftAlone() Option {
+	return func(c *Client) { c.unseen = true }
 }
 
 // Login signs in and starts to follow /sync.
@@ -102,7 +108,11 @@ func (c *Client) follow(ctx context.Context) {
 		if !c.joinInvites(ctx) {
 			timeout = 500 // ask again soon: the homeserver may just not be ready for the join
 		}
-		answer, err := c.api.FullSyncRequest(ctx, mautrix.ReqSync{Timeout: timeout, Since: since, FilterID: syncFilter})
+		request := mautrix.ReqSync{Timeout: timeout, Since: since, FilterID: syncFilter}
+		if c.unseen {
+			request.SetPresence = event.PresenceOffline
+		}
+		answer, err := c.api.FullSyncRequest(ctx, request)
 		if err != nil {
 			c.mu.Lock()
 			c.syncErr = err

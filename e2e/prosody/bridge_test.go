@@ -10,6 +10,7 @@ import (
 
 	"matrix-messenger/e2e/bridge"
 	"matrix-messenger/e2e/dendrite"
+	"matrix-messenger/e2e/homeserver"
 	"matrix-messenger/e2e/matrix"
 	"matrix-messenger/e2e/process"
 	"matrix-messenger/e2e/world"
@@ -27,7 +28,7 @@ const stepPatience = time.Minute
 func newWorld(t *testing.T, server *Server) *world.World {
 	t.Helper()
 	ctx := limit(t, buildPatience)
-	homeserver, err := dendrite.Build(ctx, nil)
+	programs, err := dendrite.Build(ctx, nil)
 	must(t, err)
 	program, err := bridge.Build(ctx, "matrix-messenger", nil)
 	must(t, err)
@@ -49,7 +50,7 @@ func newWorld(t *testing.T, server *Server) *world.World {
 		Address: bridgeAddress, Service: server.Address(), Domain: domain, CAFile: server.CAFile(),
 	})
 	must(t, err)
-	w.Home, err = dendrite.New(ctx, homeserver, dendrite.Options{
+	w.Home, err = dendrite.New(ctx, programs, homeserver.Options{
 		Name: world.ServerName, Dir: filepath.Join(dir, "dendrite"), Address: homeAddress,
 		Registrations: []string{w.Bridge.RegistrationFile()},
 	})

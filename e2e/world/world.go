@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"matrix-messenger/e2e/bridge"
-	"matrix-messenger/e2e/dendrite"
+	"matrix-messenger/e2e/homeserver"
 	"matrix-messenger/e2e/matrix"
 	"matrix-messenger/e2e/process"
 	"matrix-messenger/messengerd"
@@ -38,11 +38,13 @@ var Bot = id.NewUserID("messengerbot", ServerName)
 
 // World is the whole of it.
 type World struct {
-	Home    *dendrite.Server
+	Home    homeserver.Server
 	Service *messengerd.Server
 	Bridge  *bridge.Bridge
 	John    *matrix.Client // the Matrix user
 	Chat    *matrix.Room   // John's room with the bot, after TalkToBot
+
+	removeHome func() error // nil: it leaves nothing behind
 
 	dir     string
 	token   string // an access token that outlives a restart of the service
@@ -76,10 +78,6 @@ func New(ctx context.Context, setup Setup) (w *World, err error) {
 			err = errors.Join(err, w.Close())
 		}
 	}()
-	homeserver, err := dendrite.Build(ctx, setup.Progress)
-	if err != nil {
-		return w, err
-	}
 	program, err := bridge.Build(ctx, "matrix-messenger", setup.Progress)
 	if err != nil {
 		return w, err
@@ -136,13 +134,13 @@ func New(ctx context.Context, setup Setup) (w *World, err error) {
 	if err != nil {
 		return w, err
 	}
-	w.Home, err = dendrite.New(ctx, homeserver, dendrite.Options{
-		Name: ServerName, Dir: filepath.Join(setup.Dir, "dendrite"), Address: homeAddress,
-		Registrations: []string{w.Bridge.RegistrationFile()},
+	home, remove, err := newHome(ctx, setup.Progress, homeserver.Options{
+		Name: ServerName, Dir: setup.Dir, Address: homeAddress, Registrations: []string{w.Bridge.RegistrationFile()},
 	})
 	if err != nil {
 		return w, err
 	}
+	w.Home, w.removeHome = home, remove
 	if err = w.Home.Start(ctx); err != nil {
 		return w, err
 	}
@@ -290,6 +288,9 @@ func (w *World) Close() error {
 	}
 	if w.Home != nil {
 		errs = append(errs, w.Home.Stop())
+		if w.removeHome != nil {
+			errs = append(errs, w.removeHome())
+		}
 	}
 	return errors.Join(append(errs, w.StopService())...)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"matrix-messenger/e2e/dendrite"
+	"matrix-messenger/e2e/homeserver"
 	"matrix-messenger/e2e/matrix"
 	"matrix-messenger/e2e/process"
 
@@ -34,7 +35,7 @@ func TestTheBrowserClientSignsInAndShowsAChat(t *testing.T) {
 	must(err)
 	address, err := process.FreeAddress()
 	must(err)
-	server, err := dendrite.New(ctx, programs, dendrite.Options{
+	server, err := dendrite.New(ctx, programs, homeserver.Options{
 		Name: "home.test", Dir: filepath.Join(t.TempDir(), "dendrite"), Address: address,
 	})
 	must(err)
