@@ -82,7 +82,7 @@ func TestAConfirmationThatCannotBeStoredIsNotForgotten(t *testing.T) {
 	if err != nil || len(rows) != 1 {
 		t.Fatal(rows, err)
 	}
-	if err = cl.c.db.Outbox.MarkWritten(ctx, "run.7", rows[0].Seq); err != nil {
+	if _, err = cl.c.db.Outbox.MarkWritten(ctx, "run.7", rows[0].Seq); err != nil {
 		t.Fatal(err)
 	}
 	rename("messenger_outbox", "gone")

@@ -216,12 +216,27 @@ func (o *outbox) refused(ctx context.Context, ev xmppside.MessageError) error {
 		return err
 	}
 	if ev.Err.Type == stanza.Wait && ev.Err.Condition != stanza.RecipientUnavailable && row.Attempts < maxWaitAttempts && len(row.Body) > 0 {
-		if err = o.unwrite(ctx, []database.OutboxMessage{row}); err == nil {
+		isLater, err := o.sendLater(ctx, row)
+		if err != nil {
+			return err
+		} else if isLater {
 			o.rests.begin(row.ChatID, backoff(row.Attempts+1), o.kick)
+			return nil
 		}
-		return err
 	}
 	return o.fail(ctx, row, refusedText(ev.Err))
+}
+
+// sendLater queues a message again that the service has sent back. isLater is false when it is settled: an answer may have confirmed it at the same moment, and then there is no text left to send.
+func (o *outbox) sendLater(ctx context.Context, row database.OutboxMessage) (isLater bool, err error) {
+	err = o.cl.c.db.Write(ctx, func(ctx context.Context) error {
+		now, _, err := o.cl.c.db.Outbox.ByStanzaID(ctx, row.LoginID, row.StanzaID)
+		if isLater = now.State == database.OutboxQueued || now.State == database.OutboxWritten; err != nil || !isLater {
+			return err
+		}
+		return o.unwrite(ctx, []database.OutboxMessage{now})
+	})
+	return isLater, err
 }
 
 // maxWaitAttempts is how often a message is written that the service asks to repeat later.

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/rs/zerolog"
 
@@ -15,7 +16,7 @@ import (
 // nobody knows; the next session's archive tells.
 func (o *outbox) send(ctx context.Context, session *xmppside.Session, rows []database.OutboxMessage, to map[string]string) error {
 	stream := o.cl.c.streamID(session.ID())
-	given, problem := o.write(ctx, session, stream, rows, to)
+	rows, given, problem := o.write(ctx, session, stream, rows, to)
 	if given < len(rows) {
 		// Also when marking them has failed: it may have taken effect all the same.
 		problem = errors.Join(problem, o.unwritePatiently(ctx, rows[given:]))
@@ -29,27 +30,30 @@ func (o *outbox) send(ctx context.Context, session *xmppside.Session, rows []dat
 	return errors.Join(problem, o.confirmPatiently(ctx, rows[:given], stream))
 }
 
-// write gives rows to the stream and tells how many it has taken; nothing was or will be written of the others. They are marked
-// before the first byte leaves: a crash in between leaves a message that is looked for in the archive, and not one that is sent
-// twice.
+// write gives rows to the stream. It returns those that were still to be sent, and how many of them it has given; nothing was or
+// will be written of the others. They are marked before the first byte leaves: a crash in between leaves a message that is looked
+// for in the archive, and not one that is sent twice.
 func (o *outbox) write(
-	ctx context.Context, session *xmppside.Session, stream string, rows []database.OutboxMessage, to map[string]string,
-) (given int, err error) {
+	ctx context.Context, session *xmppside.Session, stream string, queued []database.OutboxMessage, to map[string]string,
+) (rows []database.OutboxMessage, given int, err error) {
 	err = o.cl.c.db.Write(ctx, func(ctx context.Context) error {
-		if err := o.cl.c.db.Outbox.MarkWritten(ctx, stream, database.Seqs(rows)...); err != nil {
+		taken, err := o.cl.c.db.Outbox.MarkWritten(ctx, stream, database.Seqs(queued)...)
+		if err != nil {
 			return err
 		}
+		// What was given up since it was read, with its sender told that it was not sent, stays here.
+		rows = slices.DeleteFunc(slices.Clone(queued), func(row database.OutboxMessage) bool { return !slices.Contains(taken, row.Seq) })
 		return o.cl.logOutgoing(ctx, rows, stream)
 	})
 	if err != nil {
-		return 0, err
+		return queued, 0, err
 	}
 	for i, row := range rows {
 		if err = session.SendMessage(ctx, to[row.ChatID], row.StanzaID, string(row.Body)); err != nil {
-			return i, err
+			return rows, i, err
 		}
 	}
-	return len(rows), nil
+	return rows, len(rows), nil
 }
 
 // awaitAnswer asks until the service has answered something that was asked after the burst. A late answer is as good as any, as long as it comes on this session; so while the session lives, nothing else

@@ -18,7 +18,7 @@ func TestWhatNeverLeftIsQueuedAgainAlthoughTheDatabaseRefusesAtFirst(t *testing.
 	w := newOutboxWorld(t)
 	ctx := t.Context()
 	row := w.queue(mary, "one")
-	if err := w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", row.Seq); err != nil {
+	if _, err := w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", row.Seq); err != nil {
 		t.Fatal(err)
 	}
 	row = w.row("one")
@@ -47,7 +47,7 @@ func TestWhatNeverLeftIsQueuedAgainAlthoughTheDatabaseRefusesAtFirst(t *testing.
 func TestWhatNeverLeftIsQueuedAgainAlsoWhenTheWorkerIsEnded(t *testing.T) {
 	w := newOutboxWorld(t)
 	row := w.queue(mary, "one")
-	if err := w.cl.c.db.Outbox.MarkWritten(t.Context(), "run.7", row.Seq); err != nil {
+	if _, err := w.cl.c.db.Outbox.MarkWritten(t.Context(), "run.7", row.Seq); err != nil {
 		t.Fatal(err)
 	}
 	ended, end := context.WithCancel(t.Context())
@@ -141,7 +141,7 @@ func TestWhatTheArchiveDoesNotShowIsSentAgainWithoutFurtherCause(t *testing.T) {
 	w.signIn()
 	w.rests()
 	row := w.queue(mary, "one")
-	if err := w.cl.c.db.Outbox.MarkWritten(t.Context(), "earlier.3", row.Seq); err != nil {
+	if _, err := w.cl.c.db.Outbox.MarkWritten(t.Context(), "earlier.3", row.Seq); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.cl.outbox.settleByArchive(t.Context(), nil, []database.OutboxMessage{w.row("one")}); err != nil {
@@ -154,14 +154,14 @@ func TestWhatWasWrittenAgainMeanwhileIsNotQueuedBecauseOfAnOldArchive(t *testing
 	w := newOutboxWorld(t)
 	row := w.queue(mary, "one")
 	ctx := t.Context()
-	if err := w.cl.c.db.Outbox.MarkWritten(ctx, "earlier.3", row.Seq); err != nil {
+	if _, err := w.cl.c.db.Outbox.MarkWritten(ctx, "earlier.3", row.Seq); err != nil {
 		t.Fatal(err)
 	}
 	absent := w.row("one")
 	if err := w.cl.c.db.Outbox.Requeue(ctx, row.Seq); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", row.Seq); err != nil {
+	if _, err := w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", row.Seq); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.cl.outbox.settleByArchive(ctx, nil, []database.OutboxMessage{absent}); err != nil {
@@ -215,7 +215,7 @@ func TestAChatRestsInWhichTheServiceWantsAMessageLater(t *testing.T) {
 	w := newOutboxWorld(t)
 	ctx, o := t.Context(), w.cl.outbox
 	row := w.queue(mary, "one")
-	if err := w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", row.Seq); err != nil {
+	if _, err := w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", row.Seq); err != nil {
 		t.Fatal(err)
 	}
 	later := xmppside.MessageError{ID: "one", Err: stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint}}
@@ -244,7 +244,7 @@ func TestTheRestOfAMessageIsNotSentWhenAPartOfItIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.queue(mary, "another message")
-	if err = w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", w.row("first").Seq); err != nil {
+	if _, err = w.cl.c.db.Outbox.MarkWritten(ctx, "run.7", w.row("first").Seq); err != nil {
 		t.Fatal(err)
 	}
 	refused := xmppside.MessageError{ID: "first", Err: stanza.Error{Type: stanza.Cancel, Condition: stanza.NotAcceptable}}
@@ -264,7 +264,7 @@ func TestTheArchiveDoesNotBringBackWhatEndedTheConnection(t *testing.T) {
 	w := newOutboxWorld(t)
 	ctx := t.Context()
 	for _, text := range []string{"over this", "after that"} {
-		if err := w.cl.c.db.Outbox.MarkWritten(ctx, "earlier.3", w.queue(mary, text).Seq); err != nil {
+		if _, err := w.cl.c.db.Outbox.MarkWritten(ctx, "earlier.3", w.queue(mary, text).Seq); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -70,7 +70,7 @@ func outgoingBenchmark(b *testing.B, db *Database, do func(context.Context, func
 					if len(rows) == 0 {
 						break
 					}
-					if err = do(b.Context(), func(ctx context.Context) error { return db.Outbox.MarkWritten(ctx, "s1", Seqs(rows)...) }); err != nil {
+					if err = do(b.Context(), func(ctx context.Context) error { return markWritten(ctx, db, "s1", Seqs(rows)...) }); err != nil {
 						b.Error(err)
 						return
 					}

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,4 +88,10 @@ func equalList[T comparable](t testing.TB, what string, got, want []T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%s: got %v, want %v", what, got, want)
 	}
+}
+
+// markWritten gives rows to a stream, whichever of them are still queued.
+func markWritten(ctx context.Context, db *Database, streamID string, seqs ...int64) error {
+	_, err := db.Outbox.MarkWritten(ctx, streamID, seqs...)
+	return err
 }

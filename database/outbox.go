@@ -66,14 +66,14 @@ type OutboxStore struct {
 
 	db      *Database
 	enqueue *bulk[[]OutboxMessage, bool]
-	written *bulk[streamRows, struct{}]
+	written *bulk[streamRows, []int64]
 	confirm *bulk[streamRows, int64]
 }
 
 func newOutboxStore(db *Database) *OutboxStore {
 	s := &OutboxStore{db: db}
 	s.enqueue = &bulk[[]OutboxMessage, bool]{db: db, run: s.enqueueAll}
-	s.written = &bulk[streamRows, struct{}]{db: db, run: s.markAllWritten}
+	s.written = &bulk[streamRows, []int64]{db: db, run: s.markAllWritten}
 	s.confirm = &bulk[streamRows, int64]{db: db, run: s.confirmAll}
 	return s
 }

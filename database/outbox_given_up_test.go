@@ -9,7 +9,7 @@ func TestOnlyWhatIsQueuedInOneChatIsGivenUp(t *testing.T) {
 			_, err := db.Outbox.Enqueue(ctx, []OutboxMessage{{LoginID: m[0], ChatID: m[1], EventID: m[2], StanzaID: m[2], Parts: 1, Body: []byte("text")}})
 			must(t, err)
 		}
-		must(t, db.Outbox.MarkWritten(ctx, "s", 1))
+		must(t, markWritten(ctx, db, "s", 1))
 		lost, err := db.Outbox.FailQueued(ctx, "me", "john", "It cannot be read.")
 		must(t, err)
 		equalList(t, "given up", stanzas(lost), []string{"two"})

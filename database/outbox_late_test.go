@@ -26,7 +26,7 @@ func TestAChatIsToldOnceThatItsMessagesAreLate(t *testing.T) {
 		enqueue(t, db, other)
 		next, err := db.Outbox.NextQueued(ctx, "me", 1, 10)
 		must(t, err)
-		must(t, db.Outbox.MarkWritten(ctx, "s", next[0].Seq))
+		must(t, markWritten(ctx, db, "s", next[0].Seq))
 		equal(t, "late for an hour", len(late(time.Now().Add(-time.Hour))), 0)
 		equalList(t, "the oldest of each chat", late(soon), []string{"$1.0", "$3.0", "$4.0"})
 		equal(t, "told", notified("me", "mary"), false)
@@ -51,9 +51,26 @@ func TestAChatIsToldOnceThatItsMessagesAreLate(t *testing.T) {
 		enqueue(t, db, outgoing("mary", "$5", 0, 1))
 		equalList(t, "with a further one", late(soon), []string{"$3.0", "$4.0", "$5.0"})
 		equal(t, "still told", notified("me", "mary"), true)
-		must(t, db.Outbox.MarkWritten(ctx, "s", 2))
+		must(t, markWritten(ctx, db, "s", 2))
 		_, err = db.Outbox.MarkConfirmed(ctx, "s", 1, 2)
 		must(t, err)
 		equal(t, "told after those got through", notified("me", "mary"), false)
+	})
+}
+
+func TestOnlyWhatIsStillQueuedIsGivenToAStream(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *Database) {
+		ctx := t.Context()
+		for _, id := range []string{"$1", "$2", "$3"} {
+			enqueue(t, db, outgoing("mary", id, 0, 1))
+		}
+		_, err := db.Outbox.Fail(ctx, "It was not sent.", 2)
+		must(t, err)
+		taken, err := db.Outbox.MarkWritten(ctx, "s", 3, 2, 1)
+		must(t, err)
+		equalList(t, "given", taken, []int64{3, 1})
+		taken, err = db.Outbox.MarkWritten(ctx, "s", 1, 2, 3)
+		must(t, err)
+		equalList(t, "given again", taken, nil)
 	})
 }

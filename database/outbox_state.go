@@ -10,13 +10,13 @@ import (
 )
 
 // MarkWritten notes that queued rows are being given to the stream streamID. It is called before the bytes leave, so that a
-// crash in between leaves a row that is looked for rather than one that is sent twice.
-func (s *OutboxStore) MarkWritten(ctx context.Context, streamID string, seqs ...int64) error {
+// crash in between leaves a row that is looked for rather than one that is sent twice. It returns the rows that were still
+// queued: one that was given up meanwhile, and of which its sender is told that it was not sent, is not to leave any more.
+func (s *OutboxStore) MarkWritten(ctx context.Context, streamID string, seqs ...int64) (taken []int64, err error) {
 	if len(seqs) == 0 {
-		return nil
+		return nil, nil
 	}
-	_, err := s.written.do(ctx, streamRows{streamID, seqs})
-	return err
+	return s.written.do(ctx, streamRows{streamID, seqs})
 }
 
 // streamRows are rows of one stream.
@@ -47,17 +47,35 @@ func argsOf(piece []streamRow) (args []any) {
 	return args
 }
 
-func (s *OutboxStore) markAllWritten(ctx context.Context, streams []streamRows) ([]struct{}, error) {
+func (s *OutboxStore) markAllWritten(ctx context.Context, streams []streamRows) ([][]int64, error) {
+	marked := make(map[int64]struct{})
 	err := inPieces(pairsOf(streams), func(piece []streamRow) error {
 		args := append(argsOf(piece), millis(time.Now()))
-		_, err := s.db.db.Exec(ctx, `
+		seqs, err := queryAll(ctx, s.db, dbutil.ScanSingleColumn[int64], `
 			UPDATE messenger_outbox SET state='written', stream_id=taken.column2, written_at=$`+strconv.Itoa(len(args))+`, attempts=attempts+1
 			FROM (VALUES `+tuples(len(piece), 2, "BIGINT", "TEXT")+`) AS taken
-			WHERE seq=taken.column1 AND state='queued'
+			WHERE seq=taken.column1 AND state='queued' RETURNING seq
 		`, args...)
+		for _, seq := range seqs {
+			marked[seq] = struct{}{}
+		}
 		return err
 	})
-	return make([]struct{}, len(streams)), err
+	return shareOut(streams, marked), err
+}
+
+// shareOut gives each stream those of its rows that were changed, in its order; a row belongs to the first that names it.
+func shareOut(streams []streamRows, changed map[int64]struct{}) [][]int64 {
+	shares := make([][]int64, len(streams))
+	for i, stream := range streams {
+		for _, seq := range stream.seqs {
+			if _, isChanged := changed[seq]; isChanged {
+				delete(changed, seq)
+				shares[i] = append(shares[i], seq)
+			}
+		}
+	}
+	return shares
 }
 
 // MarkConfirmed notes that the service has those of these rows that were written to the stream streamID and have not been
@@ -90,13 +108,8 @@ func (s *OutboxStore) confirmAll(ctx context.Context, batches []streamRows) ([]i
 		return err
 	})
 	counts := make([]int64, len(batches))
-	for i, batch := range batches {
-		for _, seq := range batch.seqs {
-			if _, isChanged := changed[seq]; isChanged {
-				delete(changed, seq)
-				counts[i]++
-			}
-		}
+	for i, share := range shareOut(batches, changed) {
+		counts[i] = int64(len(share))
 	}
 	return counts, err
 }

@@ -95,7 +95,7 @@ func TestAnEventIsQueuedOnceWhateverBecameOfIt(t *testing.T) {
 		equalList(t, "parts", stanzas(rows), []string{"$1.0", "$1.1"})
 		for _, settle := range []func() error{
 			func() error { return nil },
-			func() error { return db.Outbox.MarkWritten(ctx, "s", rows[0].Seq) },
+			func() error { return markWritten(ctx, db, "s", rows[0].Seq) },
 			func() error { _, err := db.Outbox.MarkConfirmed(ctx, "", Seqs(rows)...); return err },
 		} {
 			must(t, settle())
@@ -103,7 +103,7 @@ func TestAnEventIsQueuedOnceWhateverBecameOfIt(t *testing.T) {
 			must(t, err)
 			equal(t, "inserted again", inserted, false)
 		}
-		must(t, db.Outbox.MarkWritten(ctx, "s", rows[1].Seq)) // too late to matter
+		must(t, markWritten(ctx, db, "s", rows[1].Seq)) // too late to matter
 		row, found, err := db.Outbox.ByStanzaID(ctx, "me", "$1.1")
 		must(t, err)
 		if !found || row.State != OutboxConfirmed || row.Body != nil || row.SettledAt.IsZero() {
@@ -136,11 +136,11 @@ func TestOnlySoManyMessagesOfAChatAreUnconfirmedAndOrderIsKept(t *testing.T) {
 		must(t, err)
 		equal(t, "without both", len(others), 0)
 
-		must(t, db.Outbox.MarkWritten(ctx, "s1", next[0].Seq))
+		must(t, markWritten(ctx, db, "s1", next[0].Seq))
 		next, err = db.Outbox.NextQueued(ctx, "me", 10, 2)
 		must(t, err)
 		equalList(t, "one of mary's written", stanzas(next), []string{"$m001.0", "$j0.0", "$j1.0"})
-		must(t, db.Outbox.MarkWritten(ctx, "s1", Seqs(next)...))
+		must(t, markWritten(ctx, db, "s1", Seqs(next)...))
 		next, err = db.Outbox.NextQueued(ctx, "me", 10, 2)
 		must(t, err)
 		equal(t, "both chats full", len(next), 0)
@@ -170,8 +170,8 @@ func TestAnAnswerConfirmsOnlyWhatIsStillWrittenToItsStream(t *testing.T) {
 		enqueue(t, db, outgoing("mary", "$1", 0, 1), outgoing("mary", "$2", 0, 1), outgoing("mary", "$3", 0, 1))
 		rows, err := db.Outbox.NextQueued(ctx, "me", 10, 10)
 		must(t, err)
-		must(t, db.Outbox.MarkWritten(ctx, "s1", rows[0].Seq, rows[1].Seq))
-		must(t, db.Outbox.MarkWritten(ctx, "s2", rows[2].Seq))
+		must(t, markWritten(ctx, db, "s1", rows[0].Seq, rows[1].Seq))
+		must(t, markWritten(ctx, db, "s2", rows[2].Seq))
 		must(t, db.Outbox.Requeue(ctx, rows[1].Seq))
 		confirmed, err := db.Outbox.MarkConfirmed(ctx, "s1", Seqs(rows)...)
 		must(t, err)
@@ -247,7 +247,7 @@ func TestMessagesThatFailAreReportedOnce(t *testing.T) {
 		enqueue(t, db, outgoing("mary", "$1", 0, 1), outgoing("mary", "$2", 0, 1), outgoing("mary", "$3", 0, 1))
 		next, err := db.Outbox.NextQueued(ctx, "me", 10, 10)
 		must(t, err)
-		must(t, db.Outbox.MarkWritten(ctx, "s", next[0].Seq))
+		must(t, markWritten(ctx, db, "s", next[0].Seq))
 		_, err = db.Outbox.MarkConfirmed(ctx, "", next[0].Seq)
 		must(t, err)
 		for _, want := range []int64{1, 0} { // a service may refuse what it seemed to have taken, and say so twice
@@ -268,7 +268,7 @@ func TestMessagesThatFailAreReportedOnce(t *testing.T) {
 			t.Error("settled as confirmed")
 		}
 
-		must(t, db.Outbox.MarkWritten(ctx, "s", 3))
+		must(t, markWritten(ctx, db, "s", 3))
 		lost, err := db.Outbox.FailLogin(ctx, "me", why)
 		must(t, err)
 		equalList(t, "lost at the logout", stanzas(lost), []string{"$3.0"})
