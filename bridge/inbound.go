@@ -80,7 +80,9 @@ func (in *inbound) resume() {
 	for _, chat := range in.cl.c.leftover(in.cl.id()) {
 		in.start(chat)
 	}
-	for chat := range in.chats { // interrupted by stop
+	// The others were interrupted by stop, or have got something since the start: Matrix events are handled before the
+	// accounts are up.
+	for chat := range in.chats {
 		in.start(chat)
 	}
 }
@@ -168,13 +170,13 @@ func (in *inbound) kick(chat string) {
 
 // start is kick with the lock held.
 func (in *inbound) start(chat string) {
-	if in.ctx == nil {
-		return // resume starts it
-	}
 	worker := in.chats[chat]
 	if worker == nil {
 		worker = &chatWorker{}
 		in.chats[chat] = worker
+	}
+	if in.ctx == nil {
+		return // resume starts what is there then
 	}
 	if worker.running || worker.held > 0 {
 		worker.again = true

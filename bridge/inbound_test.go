@@ -65,3 +65,21 @@ func TestAWorkerThatEndsAfterTheNextSessionHasBegunIsReplaced(t *testing.T) {
 		t.Error("what is left for the next session is forgotten")
 	}
 }
+
+func TestWhatComesInBeforeTheAccountIsUpIsHandedOverOnceItIs(t *testing.T) {
+	cl := newTestHistory(t).cl
+	in := cl.inbound
+	_ = withDatabase(t, cl).Close() // what a worker reads fails, and so it stays
+	in.kick("mary")                 // as when an acceptance is handled that came while the bridge was away
+	if worker := in.chats["mary"]; worker != nil && worker.running {
+		t.Fatal("a chat is worked on before the account is up")
+	}
+	in.resume()
+	in.mu.Lock()
+	worker := in.chats["mary"]
+	in.mu.Unlock()
+	if worker == nil || !worker.running {
+		t.Error("nobody hands over what came in before")
+	}
+	in.stop()
+}
