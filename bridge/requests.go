@@ -82,10 +82,14 @@ func (p *people) noteRequest(ctx context.Context, who string, ev xmppside.Subscr
 	stored, fresh, err := p.cl.c.db.Request.Open(ctx, database.Request{
 		LoginID: p.cl.id(), JID: who, Direction: database.RequestIn, JIDAsSent: ev.FromRaw, Nick: ev.Nick, Text: ev.Text,
 	})
-	if err == nil && stored.State == database.RequestPending {
+	if err != nil {
+		p.lookAgain(who)
+		return false, err
+	}
+	if stored.State == database.RequestPending {
 		waiting[who] = struct{}{}
 	}
-	return fresh, err
+	return fresh, nil
 }
 
 // undecided is the set of people whose requests wait for the user. The caller holds the lock.
@@ -177,11 +181,15 @@ func (p *people) withdrawn(ctx context.Context, who string) error {
 		}
 		return p.dropHeld(ctx, who)
 	})
-	if err == nil && moved {
-		delete(waiting, who)
+	if err != nil {
+		p.lookAgain(who)
+		return err
+	}
+	delete(waiting, who)
+	if moved {
 		p.kick()
 	}
-	return err
+	return nil
 }
 
 // decide notes the user's answer to a request: held messages go into the chat, or away. moved is false when there is no undecided request.
@@ -229,12 +237,18 @@ func (p *people) settle(ctx context.Context, who string, state database.RequestS
 		return err
 	})
 	if err != nil {
+		p.lookAgain(who)
 		return false, err
 	}
-	if moved {
-		delete(waiting, who)
-	}
+	delete(waiting, who) // also when it was decided before
 	return moved, nil
+}
+
+// lookAgain is called with the lock after an error of the database that may have come after the change: then somebody is
+// decided about all the same, and their messages must not be held any more.
+func (p *people) lookAgain(who string) {
+	p.waiting = nil
+	p.carryOut(who)
 }
 
 // hold keeps a message of somebody who is not accepted yet. taken is false when the message is to be shown at once.
