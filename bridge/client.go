@@ -169,20 +169,11 @@ func (cl *Client) LogoutRemote(ctx context.Context) {
 	cl.forget(ctx)
 }
 
-// forget reports what is queued and removes everything of the login from our tables. Of what cannot be told at the moment the
-// rows stay that say so, until it is told in the chat's room, which is not left before that.
+// forget reports what is queued and removes everything of the login from our tables. What the database does not take at the
+// moment is made up for as soon as the framework's login is gone. Whoever asked for the logout need not wait for it.
 func (cl *Client) forget(ctx context.Context) {
-	cl.outbox.abandon(ctx, noticeLoggedOut)
-	keepUntold := !cl.c.br.Config.CleanupOnLogout.Enabled
-	if !keepUntold { // the framework does with the rooms what the administrator has set, and nobody is left there to tell anything
-		within, cancel := context.WithTimeout(ctx, noticeTimeout)
-		defer cancel()
-		if err := cl.c.tellNow(within, cl.id()); err != nil {
-			cl.log.Warn().Err(err).Msg("Not everybody could be told what was not sent before the logout")
-		}
-	}
-	if err := cl.c.db.DeleteLogin(ctx, cl.id(), keepUntold); err != nil {
-		cl.log.Err(err).Msg("The login's data could not be removed")
+	if err := cl.c.wipe(context.WithoutCancel(ctx), cl.id()); err != nil {
+		cl.log.Err(err).Msg("The login's data could not be removed yet")
 	}
 	cl.c.forgetChats(cl.login.ID, cl.login.SpaceRoom)
 	cl.c.mu.Lock()

@@ -53,9 +53,6 @@ func (c *Connector) loginIsGone(ctx context.Context, login networkid.UserLoginID
 // forgetLeftChats does so for every login that does not exist any more: also for those whose logout a crash has interrupted. It tries until it is done or the bridge stops. Where
 // it is under way already, it makes that one look again at once, and returns.
 func (c *Connector) forgetLeftChats(ctx context.Context) {
-	if c.br.Config.CleanupOnLogout.Enabled {
-		return
-	}
 	select {
 	case c.left <- struct{}{}:
 	default:
@@ -89,6 +86,10 @@ func (c *Connector) forgetUntilDone(ctx context.Context) {
 
 // forgetAllLeft goes through all chats there are: one that makes trouble does not hold up the others.
 func (c *Connector) forgetAllLeft(ctx context.Context) error {
+	// First what was not sent is noted as such: it is told before a room is left.
+	if err := c.wipeLeft(ctx); err != nil || c.br.Config.CleanupOnLogout.Enabled {
+		return err
+	}
 	chats, err := c.db.LeftChats(ctx, string(c.br.ID))
 	if err != nil {
 		return err

@@ -268,16 +268,6 @@ func (o *outbox) fail(ctx context.Context, row database.OutboxMessage, sentence 
 	return err
 }
 
-// abandon gives up everything that is open, for a login that ends. Of what was queued its sender is told the sentence.
-func (o *outbox) abandon(ctx context.Context, sentence string) {
-	rows, err := o.cl.c.db.Outbox.FailLogin(ctx, o.cl.id(), database.GivenUp{Queued: sentence, Written: noticeUncertain})
-	if err != nil {
-		o.cl.log.Err(err).Msg("What was queued cannot be read")
-		return
-	}
-	o.cl.c.givenUp(rows, resultFailed)
-}
-
 // refusedText says why the service did not take a message.
 func refusedText(err stanza.Error) string {
 	switch err.Condition {

@@ -34,6 +34,14 @@ func (db *Database) LeftChats(ctx context.Context, bridgeID string) ([]LeftChat,
 	`, bridgeID)
 }
 
+// LeftLogins are the accounts of which a sign-in is stored though they are no login: not any more, or not yet. It is stored
+// before a login is made, and removed together with everything else of a login that ends.
+func (db *Database) LeftLogins(ctx context.Context, bridgeID string) ([]string, error) {
+	return queryAll(ctx, db, dbutil.ScanSingleColumn[string], `
+		SELECT login_id FROM messenger_credential WHERE login_id NOT IN (SELECT id FROM user_login WHERE bridge_id=$1) ORDER BY login_id
+	`, bridgeID)
+}
+
 // roomTables are the framework's tables with what is known of a room, and its keys. Those of encryption need not exist.
 var roomTables = []string{"mx_user_profile", "mx_room_state", "crypto_megolm_inbound_session", "crypto_megolm_outbound_session"}
 
