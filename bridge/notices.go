@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -128,6 +129,23 @@ func (cl *Client) tellUser(ctx context.Context, text string) {
 	if err = cl.c.sendNotice(ctx, room, "", text); err != nil {
 		cl.log.Warn().Err(err).Stringer("room_id", room).Msg("A notice could not be sent")
 	}
+}
+
+// tellSurely is tellUser for what nothing else would show: an error means that it is to be tried again. With the same key it is
+// told once.
+func (cl *Client) tellSurely(ctx context.Context, key, text string) error {
+	within, cancel := context.WithTimeout(stablesend.WithKey(ctx, key), noticeTimeout)
+	defer cancel()
+	room, err := cl.login.User.GetManagementRoom(within)
+	if err == nil {
+		err = cl.c.sendNotice(within, room, "", text)
+	}
+	if err != nil && troubleOf(err) == troublePasses {
+		return fmt.Errorf("%w: %w", errNotTold, err)
+	} else if err != nil {
+		cl.log.Warn().Err(err).Stringer("room_id", room).Msg("A notice could not be sent")
+	}
+	return nil
 }
 
 // tellPoisoned reports an event that was set aside because handling it failed again and again.

@@ -74,7 +74,11 @@ func (p *people) tellBeyond(ctx context.Context, beyond []database.Request, limi
 	if len(beyond) == 0 {
 		return nil
 	}
-	p.cl.tellUser(ctx, strings.ReplaceAll(noticeManyRequests, "%limit", strconv.Itoa(limit)))
+	first := beyond[0]
+	key := "many requests " + first.LoginID + " " + first.JID + " " + strconv.FormatInt(first.CreatedAt.UnixMilli(), 36)
+	if err := p.cl.tellSurely(ctx, key, strings.ReplaceAll(noticeManyRequests, "%limit", strconv.Itoa(limit))); err != nil {
+		return err
+	}
 	for _, row := range beyond {
 		if err := p.cl.c.db.Request.MarkNotified(ctx, row.LoginID, row.JID, row.Direction); err != nil {
 			return err

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -263,8 +264,8 @@ func (p *people) sendDecline(ctx context.Context, session *xmppside.Session, row
 		return err
 	}
 	if is := relation(contact).Subscription; is == roster.From || is == roster.Both {
-		p.cl.tellUser(ctx, named(noticeDeclinedTooLate, p.privateName(ctx, row.JID)))
-		return nil
+		key := "declined too late " + row.LoginID + " " + row.JID + " " + strconv.FormatInt(row.CreatedAt.UnixMilli(), 36)
+		return p.cl.tellSurely(ctx, key, named(noticeDeclinedTooLate, p.privateName(ctx, row.JID)))
 	}
 	return session.SendSubscription(ctx, wire.Unsubscribed, row.JIDAsSent, "", "")
 }

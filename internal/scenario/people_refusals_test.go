@@ -1,7 +1,9 @@
 package scenario_test
 
 import (
+	"bytes"
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -174,6 +176,7 @@ func TestADeclineThatComesTooLateEndsNoFriendship(t *testing.T) {
 	s.LoginWithToken()
 	s.UserTellsBot("help")
 	s.BotSays("start-chat")
+	lost := failsToTell(s, "it had been accepted before") // and is told all the same
 	for _, refusal := range []string{"ignored", "error", "carried_out"} {
 		s.Switch(func(sw *messengerd.Switches) { sw.RefusedPresence = refusal })
 		s.StrangerAsks("zoe", "Zoe", "")
@@ -206,6 +209,16 @@ func TestADeclineThatComesTooLateEndsNoFriendship(t *testing.T) {
 		isGone(t, s, again, s.Ghost("zoe"))
 		s.Contact("zoe").Remove("alice@contoso.example") // and may ask again
 	}
+	if lost.Hits() != 1 {
+		t.Errorf("the homeserver refused %d notices", lost.Hits())
+	}
+}
+
+// failsToTell has the homeserver not know the bridge for a moment, as a notice of the bot comes in.
+func failsToTell(s *scenario.Scenario, part string) *homeserver.Fault {
+	return s.HS.Fail(func(r homeserver.Request) bool {
+		return homeserver.Sends("m.room.message")(r) && bytes.Contains(r.Body, []byte(part))
+	}, http.StatusUnauthorized, `{"errcode": "M_UNKNOWN_TOKEN", "error": "who?"}`, 1)
 }
 
 func TestContactsMayBecomeMutualInTwoSteps(t *testing.T) {

@@ -235,6 +235,7 @@ func TestAFloodOfRequestsIsSummedUp(t *testing.T) {
 	s.LoginWithToken()
 	s.UserTellsBot("ping-nothing")
 	s.BotSays("Unknown command")
+	failsToTell(s, "More people want") // and is told all the same
 	ask := func(i int) {
 		s.Service.Account(fmt.Sprintf("stranger%d@contoso.example", i)).Invite("alice@contoso.example", fmt.Sprintf("Stranger %d", i), "")
 	}
