@@ -9,27 +9,16 @@ import (
 	"matrix-messenger/database"
 )
 
-// offline takes a message that the service had stored (XEP-0160). When a session breaks while they are delivered, the service delivers them again.
-func (h *history) offline(ctx context.Context, row incoming) error {
-	kind := kindMessage
-	if row.From == h.cl.id() {
-		kind = kindOwn
-	}
+// offline completes a message that the service had stored (XEP-0160), and tells whether it is known. When a session breaks while
+// they are delivered, the service delivers them again.
+func (h *history) offline(ctx context.Context, kind string, row *incoming) (again bool, err error) {
 	row.Stamp, row.Source = row.Time, sourceOffline
 	offset, known, err := h.serviceOffset(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	row.Time = localTime(row.Stamp, offset, known)
-	if again, err := h.isRepeat(ctx, kind, row); again || err != nil {
-		return err
-	}
-	h.before(row.From)
-	if err := h.cl.inbound.put(ctx, row.From, kind, newKey(), row); err != nil {
-		return err
-	}
-	h.cl.inbound.kick(row.From)
-	return nil
+	return h.isRepeat(ctx, kind, *row)
 }
 
 // repeatKey is what makes two stored messages the same one: they have no IDs that can be relied on.
@@ -75,7 +64,7 @@ func (h *history) isRepeat(ctx context.Context, kind string, row incoming) (bool
 	return count.seen <= count.known, nil
 }
 
-// timesKnown counts a message in the log and in the queue.
+// timesKnown counts a message in the log, in the queue, and among those that wait for a decision about their sender.
 func (h *history) timesKnown(ctx context.Context, kind, hash string, row incoming) (int, error) {
 	known, err := h.cl.c.db.ChatLog.CountAt(ctx, h.cl.id(), row.From, kind == kindOwn, hash, row.Stamp, sourceOffline, sourceArchive)
 	if err != nil {
@@ -86,15 +75,26 @@ func (h *history) timesKnown(ctx context.Context, kind, hash string, row incomin
 		return 0, err
 	}
 	for _, other := range rows {
-		var what incoming
 		if wasAside(other) {
 			continue // it was counted in the log
 		}
-		if other.Kind == kind && json.Unmarshal(other.Body, &what) == nil && isStamped(what.Source) && align.Normalize(what.Text) == align.Normalize(row.Text) {
+		if other.Kind == kind && isSameStored(other.Body, row) {
 			known++
 		}
 	}
-	return known, nil
+	held, err := h.cl.c.db.Held.ListAll(ctx, h.cl.id(), row.From)
+	for _, other := range held {
+		if other.Stamp.UnixMilli() == row.Stamp.UnixMilli() && isSameStored(other.Body, row) {
+			known++
+		}
+	}
+	return known, err
+}
+
+// isSameStored tells whether the body of a row of the same time is that of a message that has the service's time, and of this one.
+func isSameStored(body []byte, row incoming) bool {
+	var what incoming
+	return json.Unmarshal(body, &what) == nil && isStamped(what.Source) && align.Normalize(what.Text) == align.Normalize(row.Text)
 }
 
 // serviceClock is how far the service's clock is ahead of ours.

@@ -127,11 +127,13 @@ func (in *inbound) message(ctx context.Context, ev xmppside.Message) error {
 	if row.From == in.cl.id() {
 		kind = kindOwn
 	}
+	if row.Late {
+		if again, err := in.cl.history.offline(ctx, kind, &row); again || err != nil {
+			return err
+		}
+	}
 	if taken, err := in.cl.people.hold(ctx, row); taken || err != nil {
 		return err
-	}
-	if row.Late {
-		return in.cl.history.offline(ctx, row)
 	}
 	in.cl.history.before(row.From)
 	if err := in.put(ctx, row.From, kind, newKey(), row); err != nil {

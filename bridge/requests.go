@@ -267,7 +267,7 @@ func (p *people) hold(ctx context.Context, row incoming) (taken bool, err error)
 		return false, err
 	}
 	kept, err := p.cl.c.db.Held.Put(ctx, 0, database.HeldMessage{
-		LoginID: p.cl.id(), JID: row.From, DedupeKey: newKey(), Body: body, Stamp: row.Time,
+		LoginID: p.cl.id(), JID: row.From, DedupeKey: newKey(), Body: body, Stamp: row.stamp(),
 	})
 	if err == nil && !kept {
 		p.cl.log.Warn().Int("kept", database.DefaultHeldMessages).Msg("A message was dropped: too many of its sender wait for the user's decision")

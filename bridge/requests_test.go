@@ -10,6 +10,7 @@ import (
 
 	"matrix-messenger/database"
 	"matrix-messenger/xmppside"
+	"matrix-messenger/xmppside/delay"
 	wire "matrix-messenger/xmppside/presence"
 )
 
@@ -101,5 +102,33 @@ func TestWhatWasDecidedElsewhereIsNotDecidedAgain(t *testing.T) {
 	}
 	if isHeld(t, p) {
 		t.Error("a message is held for a decision that was taken")
+	}
+}
+
+func TestWhatTheServiceHadStoredOfSomebodyWhoWaitsIsHeldOnce(t *testing.T) {
+	p, _ := newRequests(t)
+	sent := time.Now().Add(-time.Hour).Truncate(time.Second)
+	comes := func(text string, sent time.Time) {
+		t.Helper()
+		err := p.cl.inbound.message(t.Context(), xmppside.Message{
+			Type: "chat", From: jid.MustParse(mary), FromRaw: mary, Body: text, Delay: &delay.Delay{Time: sent},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for session := range uint64(3) { // each breaks before the service knows that the messages have arrived
+		p.cl.history.begin(8+session, time.Now())
+		comes("hello", sent)
+		comes("ok", sent)
+		comes("ok", sent) // somebody may say so twice in a second
+		comes("ok", sent.Add(time.Second))
+	}
+	held, err := p.cl.c.db.Held.List(t.Context(), p.cl.id(), mary)
+	if err != nil || len(held) != 4 {
+		t.Fatalf("of 4 messages %d are held (%v)", len(held), err)
+	}
+	if !held[3].Stamp.Equal(sent.Add(time.Second)) {
+		t.Errorf("a message of %v is held as of %v", sent, held[3].Stamp)
 	}
 }
