@@ -29,6 +29,12 @@ var otherwise = map[string]func(*messengerd.Switches){
 		sw.IQFrom = messengerd.IQFrom{Reply: "bare", Push: "full"}
 		sw.DiscoInfo, sw.LongestStanza, sw.VCard.Absent, sw.EmptyArchive = "error", 16344, "empty", "list"
 	},
+	"redirected after the sign-in": func(sw *messengerd.Switches) {
+		sw.RedirectStage, sw.RedirectTarget.Form = "after_sasl", "ipv4"
+	},
+	"redirected at the binding": func(sw *messengerd.Switches) {
+		sw.RedirectStage, sw.RedirectTarget.Form, sw.RedirectEnd.Close = "at_bind", "ipv4", "abrupt"
+	},
 	"redirected once signed in": func(sw *messengerd.Switches) {
 		sw.StreamHeader = "no_declaration"
 		sw.RedirectStage, sw.RedirectTarget.Form = "signed_in", "ipv4"
