@@ -136,12 +136,13 @@ func (m *Main) prepare(ctx context.Context) error {
 	m.Bridge.Matrix = &statusGate{m.Matrix, c}
 	stablesend.Install(m.Matrix.AS)
 	c.inbox = inbox.New(inbox.Config{
-		Connector:  m.Matrix,
-		DB:         c.db,
-		Log:        c.log,
-		MaxPending: c.Config.Limits.MatrixInbox,
-		OnPoisoned: c.tellPoisoned,
-		OnPresence: c.matrixPresence,
+		Connector:    m.Matrix,
+		DB:           c.db,
+		Log:          c.log,
+		MaxPending:   c.Config.Limits.MatrixInbox,
+		OnUnreadable: c.tellUnreadable,
+		OnPoisoned:   c.tellPoisoned,
+		OnPresence:   c.matrixPresence,
 	})
 	c.inbox.Install()
 	c.handleMisuse()

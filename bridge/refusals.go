@@ -120,10 +120,16 @@ func (c *Connector) tellRefusal(ctx context.Context, row database.OutboxMessage)
 	if told.Cause != "" || told.Message == "" {
 		state.InternalError = errors.New(told.Cause)
 	}
-	if err := c.report(ctx, state, info); err != nil || !told.Notice || !c.matrix.Config.Matrix.MessageErrorNotices {
+	return c.tellOnEvent(ctx, state, info, told.Notice)
+}
+
+// tellOnEvent tells that an event failed, on the event, and in a notice too if there is to be one. It may be called again. An
+// error means that it is worth another try.
+func (c *Connector) tellOnEvent(ctx context.Context, state bridgev2.MessageStatus, info *bridgev2.MessageStatusEventInfo, notice bool) error {
+	if err := c.report(ctx, state, info); err != nil || !notice || !c.matrix.Config.Matrix.MessageErrorNotices {
 		return err
 	}
-	within, cancel := context.WithTimeout(stablesend.WithKey(ctx, "refused "+row.EventID), noticeTimeout)
+	within, cancel := context.WithTimeout(stablesend.WithKey(ctx, "refused "+string(info.SourceEventID)), noticeTimeout)
 	defer cancel()
 	_, err := c.br.Bot.SendMessage(within, info.RoomID, event.EventMessage, &event.Content{Parsed: state.ToNoticeEvent(info)}, nil)
 	if err != nil && !passing(err) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -16,8 +17,8 @@ import (
 	"matrix-messenger/internal/homeserver"
 )
 
-// Phone is a device of the user's that reads and writes encrypted rooms, with a Matrix client library of its own. What the homeserver tells its devices is
-// fetched out of the letter box, for the scripted homeserver has no /sync.
+// Phone is a device of the user's that reads and writes encrypted rooms, with a Matrix client library of its own.
+// What the homeserver tells its devices is fetched out of the letter box, for the scripted homeserver has no /sync.
 type Phone struct {
 	s     *Scenario
 	api   *mautrix.Client
@@ -71,6 +72,9 @@ func (p *Phone) receive(ctx context.Context) error {
 			return err
 		}
 		evt.Type.Class = event.ToDeviceEventType
+		if evt.Type == event.ToDeviceRoomKeyRequest {
+			continue // as today's clients do, when it is not a device of the same person that asks
+		}
 		if err = evt.Content.ParseRaw(evt.Type); err != nil {
 			return err
 		}
@@ -86,7 +90,32 @@ func (p *Phone) receive(ctx context.Context) error {
 // Reads waits for an encrypted message of somebody with this text.
 func (p *Phone) Reads(room id.RoomID, sender id.UserID, text string) {
 	p.s.t.Helper()
-	p.s.within("the phone to read "+text, func(ctx context.Context) error {
+	p.reads(room, sender, text, func(clear *event.Event) bool { return clear.Content.AsMessage().Body == text })
+}
+
+// ReadsNotice waits for an encrypted notice of the bot that is a reply to an event and contains a text.
+func (p *Phone) ReadsNotice(room id.RoomID, target id.EventID, part string) {
+	p.s.t.Helper()
+	p.reads(room, p.s.Bot(), "a notice on "+target.String()+" that says "+part, func(clear *event.Event) bool {
+		notice := clear.Content.AsMessage()
+		return notice.MsgType == event.MsgNotice && notice.RelatesTo.GetReplyTo() == target && strings.Contains(notice.Body, part)
+	})
+}
+
+// RepliesTo is how many encrypted replies of the bot an event has so far; what they refer to can be read without keys.
+func (p *Phone) RepliesTo(room id.RoomID, target id.EventID) (n int) {
+	for _, ev := range p.s.Alice.Timeline(room) {
+		var content event.EncryptedEventContent
+		if ev.Type == event.EventEncrypted.Type && ev.Sender == p.s.Bot() && json.Unmarshal(ev.Content, &content) == nil && content.RelatesTo.GetReplyTo() == target {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *Phone) reads(room id.RoomID, sender id.UserID, what string, match func(clear *event.Event) bool) {
+	p.s.t.Helper()
+	p.s.within("the phone to read "+what, func(ctx context.Context) error {
 		seen := 0
 		for {
 			p.mu.Lock()
@@ -101,7 +130,7 @@ func (p *Phone) Reads(room id.RoomID, sender id.UserID, text string) {
 				clear, err := p.open(ctx, room, ev)
 				if err != nil {
 					failed = errors.Join(failed, err)
-				} else if clear.Content.AsMessage().Body == text {
+				} else if match(clear) {
 					return nil
 				}
 			}
@@ -152,20 +181,65 @@ func (p *Phone) RenewsKeys(room id.RoomID) {
 	})
 }
 
+// KeepsKeys makes the phone use new keys in a room from now on that the bridge does not get, not even when it asks
+// for them, before give is called.
+func (p *Phone) KeepsKeys(room id.RoomID) (give func()) {
+	p.s.t.Helper()
+	p.RenewsKeys(room)
+	var keys event.Content
+	p.s.within("making keys for "+room.String(), func(ctx context.Context) error {
+		if err := p.encrypts(ctx, room); err != nil {
+			return err
+		}
+		if err := p.keys.ShareGroupSession(ctx, room, []id.UserID{p.s.Alice.ID}); err != nil {
+			return err
+		}
+		session, err := p.keys.CryptoStore.GetOutboundGroupSession(ctx, room)
+		if err == nil {
+			keys = session.ShareContent() // from the first message on
+		}
+		return err
+	})
+	return func() {
+		p.s.t.Helper()
+		p.s.within("giving the bridge the keys of "+room.String(), func(ctx context.Context) error {
+			devices, err := p.keys.FetchKeys(ctx, []id.UserID{p.s.Bot()}, true)
+			for _, device := range devices[p.s.Bot()] {
+				err = errors.Join(err, p.keys.SendEncryptedToDevice(ctx, device, event.ToDeviceRoomKey, keys))
+			}
+			return err
+		})
+	}
+}
+
 // Says sends an encrypted text into a room, to the devices of its members.
 func (p *Phone) Says(room id.RoomID, text string) id.EventID {
 	p.s.t.Helper()
+	return p.sends(room, event.EventMessage, &event.MessageEventContent{MsgType: event.MsgText, Body: text})
+}
+
+// Reacts sends an encrypted reaction; what it refers to can be read without keys.
+func (p *Phone) Reacts(room id.RoomID, target id.EventID, key string) id.EventID {
+	p.s.t.Helper()
+	return p.sends(room, event.EventReaction, &event.ReactionEventContent{RelatesTo: event.RelatesTo{Type: event.RelAnnotation, EventID: target, Key: key}})
+}
+
+func (p *Phone) encrypts(ctx context.Context, room id.RoomID) error {
+	return p.store.SetEncryptionEvent(ctx, room, &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1})
+}
+
+func (p *Phone) sends(room id.RoomID, kind event.Type, content any) id.EventID {
+	p.s.t.Helper()
 	var sealed *event.EncryptedEventContent
-	p.s.within("encrypting "+text, func(ctx context.Context) error {
-		err := p.store.SetEncryptionEvent(ctx, room, &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1})
+	p.s.within("encrypting "+kind.Type, func(ctx context.Context) error {
+		err := p.encrypts(ctx, room)
 		if err != nil {
 			return err
 		}
-		content := &event.MessageEventContent{MsgType: event.MsgText, Body: text}
-		sealed, err = p.keys.EncryptMegolmEvent(ctx, room, event.EventMessage, content)
+		sealed, err = p.keys.EncryptMegolmEvent(ctx, room, kind, content)
 		if crypto.IsShareError(err) {
 			if err = p.keys.ShareGroupSession(ctx, room, []id.UserID{p.s.Alice.ID, p.s.Bot()}); err == nil {
-				sealed, err = p.keys.EncryptMegolmEvent(ctx, room, event.EventMessage, content)
+				sealed, err = p.keys.EncryptMegolmEvent(ctx, room, kind, content)
 			}
 		}
 		return err

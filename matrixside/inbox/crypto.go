@@ -11,93 +11,74 @@ import (
 )
 
 const (
-	backgroundWait = 22 * time.Second // how long bridgev2 waits for a key in the background, after its first wait
-	noticeGap      = 2 * time.Second  // between its two notices, so that the second does not overtake the first
-	missingFor     = 10 * time.Minute // how long a key that did not come is not waited for again
-	missingMax     = 1000
+	askTimeout = 10 * time.Second // for the homeserver to take a request for a key
+	missingFor = 10 * time.Minute // how long a key that did not come is not waited for again
+	missingMax = 1000
 )
 
-type eventKey struct{}
+type clearKey struct{}
 
-// withEvent lets patientCrypto know for which event it waits.
-func withEvent(ctx context.Context, evt *event.Event) context.Context {
-	return context.WithValue(ctx, eventKey{}, evt)
+// withClear passes on what an encrypted event says, so that bridgev2 does not decrypt it once more: with keys that are
+// ratcheted on (encryption.delete_keys) it could not, and it would tell the sender so in its own words.
+func withClear(ctx context.Context, clear *event.Event) context.Context {
+	return context.WithValue(ctx, clearKey{}, clear)
 }
 
-// patientCrypto moves bridgev2's waiting for keys into the handler. bridgev2 waits 3 seconds for the key of an encrypted event,
-// then returns, asks for the key, and waits 22 seconds in the background: meanwhile the event would count as handled. Here the
-// first wait includes the asking and the 22 seconds, and the background has nothing left to do but to tell the sender.
-//
-// A key that did not come is not waited for again for some minutes, so that a room whose keys are lost is not held up at each
-// event.
-type patientCrypto struct {
-	matrix.Crypto
-	extended time.Duration
-	gap      time.Duration
+// readCrypto hands bridgev2 what the inbox has decrypted, and decrypts what anybody else asks for.
+type readCrypto struct{ matrix.Crypto }
 
+// Decrypt implements [matrix.Crypto].
+func (c readCrypto) Decrypt(ctx context.Context, evt *event.Event) (*event.Event, error) {
+	if clear, ours := ctx.Value(clearKey{}).(*event.Event); ours && clear.ID == evt.ID {
+		return clear, nil
+	}
+	return c.Crypto.Decrypt(ctx, evt)
+}
+
+// keyWaits waits for keys. One that did not come is not waited for again for some minutes, so that a room whose keys
+// are lost is not held up at each event.
+type keyWaits struct {
 	mu      sync.Mutex
 	missing map[id.SessionID]time.Time // since when
 }
 
-func newPatientCrypto(inner matrix.Crypto) *patientCrypto {
-	return &patientCrypto{Crypto: inner, extended: backgroundWait, gap: noticeGap, missing: make(map[id.SessionID]time.Time)}
-}
+func newKeyWaits() *keyWaits { return &keyWaits{missing: make(map[id.SessionID]time.Time)} }
 
-// WaitForSession implements [matrix.Crypto].
-func (p *patientCrypto) WaitForSession(ctx context.Context, room id.RoomID, sender id.SenderKey, session id.SessionID, timeout time.Duration) bool {
-	evt, ours := ctx.Value(eventKey{}).(*event.Event)
-	if !ours {
-		return p.Crypto.WaitForSession(ctx, room, sender, session, timeout)
-	}
-	if timeout >= backgroundWait { // the background wait, for which there is no need any more
-		pause(ctx, p.gap)
+// await waits for the key of an event: first for one that is on its way, then for one that was asked for. It reports
+// whether the key, or word that it will not come, is there.
+func (w *keyWaits) await(ctx context.Context, crypto matrix.Crypto, evt *event.Event, first, asked time.Duration) bool {
+	content := evt.Content.AsEncrypted()
+	if w.isMissing(content.SessionID) {
 		return false
 	}
-	if p.isMissing(session) {
-		return p.Crypto.WaitForSession(ctx, room, sender, session, 0)
-	}
-	if p.Crypto.WaitForSession(ctx, room, sender, session, timeout) {
+	if crypto.WaitForSession(ctx, evt.RoomID, content.SenderKey, content.SessionID, first) {
 		return true
 	}
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	//lint:ignore SA1019 without a device ID, which newer clients leave out, all devices are asked
-	p.Crypto.RequestSession(ctx, room, sender, session, evt.Sender, evt.Content.AsEncrypted().DeviceID)
-	if p.Crypto.WaitForSession(ctx, room, sender, session, p.extended) {
+	crypto.RequestSession(asking, evt.RoomID, content.SenderKey, content.SessionID, evt.Sender, content.DeviceID)
+	cancel()
+	if crypto.WaitForSession(ctx, evt.RoomID, content.SenderKey, content.SessionID, asked) {
 		return true
 	}
 	if ctx.Err() == nil {
-		p.noteMissing(session)
+		w.noteMissing(content.SessionID)
 	}
 	return false
 }
 
-// RequestSession implements [matrix.Crypto]. For our events the key was asked for before bridgev2 does.
-func (p *patientCrypto) RequestSession(ctx context.Context, room id.RoomID, sender id.SenderKey, session id.SessionID, user id.UserID, device id.DeviceID) {
-	if _, ours := ctx.Value(eventKey{}).(*event.Event); !ours {
-		p.Crypto.RequestSession(ctx, room, sender, session, user, device)
-	}
-}
-
-func (p *patientCrypto) isMissing(session id.SessionID) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	since, missing := p.missing[session]
+func (w *keyWaits) isMissing(session id.SessionID) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	since, missing := w.missing[session]
 	return missing && time.Since(since) < missingFor
 }
 
-func (p *patientCrypto) noteMissing(session id.SessionID) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.missing) >= missingMax {
-		clear(p.missing) // rare; at worst some keys are waited for once more
+func (w *keyWaits) noteMissing(session id.SessionID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.missing) >= missingMax {
+		clear(w.missing) // rare; at worst some keys are waited for once more
 	}
-	p.missing[session] = time.Now()
-}
-
-func pause(ctx context.Context, length time.Duration) {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	w.missing[session] = time.Now()
 }

@@ -17,8 +17,13 @@
 //
 // Exceptions, that are acknowledged before they are done: bot commands, which bridgev2 runs on their own; typing, receipts and
 // presence, which are worth nothing later. To-device events (keys) are handled before the answer, so that the homeserver repeats
-// them until they are. For encrypted events whose key has not come yet bridgev2 would wait in the background; here the worker of
-// the room waits, so that the event is not marked before it is known what became of it, and later messages do not overtake it.
+// them until they are.
+//
+// Encrypted events are decrypted here, before bridgev2 sees them: it would wait for a key that has not come yet in the
+// background, and tell the sender in the background too, or not at all if the process ends. The worker of the room waits
+// instead, for [Config.KeyWait] and [Config.AskedKeyWait], without keeping other rooms from being handled; so the event is not
+// marked before it is known what became of it, and later messages do not overtake it. What cannot be read is handed to
+// [Config.OnUnreadable] and never to bridgev2, so that only one of the two tells of it.
 //
 // Back-pressure: with [Config.MaxPending] events pending, or when the database does not take them, the answer is 503 and the
 // homeserver tries again later. Transactions by websocket are not supported.

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 	"matrix-messenger/database"
 )
 
-// handle brings one row to its end. It reports false when the inbox stopped before that was reached; the row is pending then.
+// handle brings one row to its end. It reports false when the inbox stopped before that was reached; the row is
+// pending then.
 func (in *Inbox) handle(row database.MatrixEvent) bool {
 	evt, err := decode(row)
 	if err != nil {
@@ -25,21 +27,21 @@ func (in *Inbox) handle(row database.MatrixEvent) bool {
 			return done
 		}
 	}
-	in.dispatch(evt)
-	if in.ctx.Err() != nil || in.libraryEnded() {
+	if !in.dispatch(evt) || in.ctx.Err() != nil || in.libraryEnded() {
 		return false // a handler whose context ended has not handled its event
 	}
 	return in.settle(row)
 }
 
-// libraryEnded tells that the library has ended the context of its own handlers, which it does shortly before it stops the inbox.
+// libraryEnded tells that the library has ended the context of its own handlers, which it does shortly before it
+// stops the inbox.
 func (in *Inbox) libraryEnded() bool {
 	ctx := in.cfg.Connector.Bridge.BackgroundCtx
 	return ctx != nil && ctx.Err() != nil
 }
 
-// replay looks at a row that an earlier run left behind. proceed is true when the event is to be dispatched; else done is
-// handle's answer.
+// replay looks at a row that an earlier run left behind. proceed is true when the event is to be dispatched; else
+// done is handle's answer.
 func (in *Inbox) replay(row database.MatrixEvent, evt *event.Event) (done, proceed bool) {
 	stored := false
 	ok := in.persist("look for a message", func(ctx context.Context) (err error) {
@@ -69,8 +71,9 @@ func (in *Inbox) replay(row database.MatrixEvent, evt *event.Event) (done, proce
 	return false, true
 }
 
-// alreadyHandled reports whether a message is known to have been handled: bridgev2 stores it after its handler succeeded, and a refusal is stored before the handler returns. An
-// encrypted event may not be decryptable twice, so that for it the outbox counts as well.
+// alreadyHandled reports whether a message is known to have been handled: bridgev2 stores it after its handler
+// succeeded, and a refusal is stored before the handler returns, so that what was told stays true although the key
+// comes later. An encrypted event may not be decryptable twice, so that for it the outbox counts as well.
 func (in *Inbox) alreadyHandled(ctx context.Context, evt *event.Event) (bool, error) {
 	stored, err := in.cfg.Connector.Bridge.DB.Message.GetPartByMXID(ctx, evt.ID)
 	if err != nil || stored != nil {
@@ -83,14 +86,30 @@ func (in *Inbox) alreadyHandled(ctx context.Context, evt *event.Event) (bool, er
 	return evt.Type == event.EventEncrypted || rows[0].Kind == database.KindRefusal, nil
 }
 
-// dispatch does what the library does with an event of a transaction; its handlers run in this goroutine.
-func (in *Inbox) dispatch(evt *event.Event) {
+// dispatch does what the library does with an event of a transaction; its handlers run in this goroutine. It reports
+// false when the inbox stopped while the event's key was waited for.
+func (in *Inbox) dispatch(evt *event.Event) bool {
 	_ = in.parseContent(evt) // the library handles what it cannot parse, too
-	ctx := in.cfg.Log.With().Stringer("event_id", evt.ID).Stringer("room_id", evt.RoomID).Logger().WithContext(withEvent(in.ctx, evt))
+	ctx := in.cfg.Log.With().Stringer("event_id", evt.ID).Stringer("room_id", evt.RoomID).Logger().WithContext(in.ctx)
 	if evt.Type.IsState() {
 		mautrix.UpdateStateStore(ctx, in.as.StateStore, evt)
 	}
+	clear, err := in.read(ctx, evt)
+	var unreadable *unreadableError
+	switch {
+	case errors.As(err, &unreadable):
+		in.cfg.Log.Warn().Err(err).Stringer("event_id", evt.ID).Stringer("room_id", evt.RoomID).Str("reason", string(unreadable.why)).Msg("An event could not be read")
+		if in.cfg.OnUnreadable != nil {
+			in.cfg.OnUnreadable(ctx, evt, unreadable.why, err)
+		}
+		return true
+	case err != nil:
+		return false
+	case clear != nil:
+		ctx = withClear(ctx, clear)
+	}
 	in.cfg.Connector.EventProcessor.Dispatch(ctx, evt)
+	return true
 }
 
 func (in *Inbox) settle(row database.MatrixEvent) bool {

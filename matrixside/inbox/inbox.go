@@ -33,6 +33,16 @@ type Config struct {
 	// IdleTimeout is how long the worker of a room waits for another event before it ends. Default: one minute.
 	IdleTimeout time.Duration
 
+	// KeyWait is how long the key of an encrypted event may be on its way before its sender is asked for it. Default:
+	// 3 seconds.
+	KeyWait time.Duration
+	// AskedKeyWait is how long it is waited for after that, before the event is given up. Default: 22 seconds.
+	AskedKeyWait time.Duration
+
+	// OnUnreadable is told of an event that cannot be read, whatever may still come for it, before it counts as
+	// handled. It has to see to that the sender learns of it: nobody else does. It may be called again for the same
+	// event if the process dies meanwhile, unless a refusal of it is in the outbox. May be nil.
+	OnUnreadable func(ctx context.Context, evt *event.Event, why Unreadable, cause error)
 	// OnPoisoned is told of an event that was given up, with a reason for the log. May be nil.
 	OnPoisoned func(ctx context.Context, evt *event.Event, reason string)
 	// OnPresence is told of each presence that the homeserver sends, in order; it should return soon. May be nil.
@@ -44,8 +54,8 @@ const (
 	stopForced = 5 * time.Second  // and after their context was cancelled
 )
 
-// Inbox receives transactions and hands their events to bridgev2. Make it with [New], then call Install, Start, Ready, Stop in
-// this order.
+// Inbox receives transactions and hands their events to bridgev2. Make it with [New], then call Install, Start,
+// Ready, Stop in this order.
 type Inbox struct {
 	cfg Config
 	as  *appservice.AppService
@@ -58,6 +68,7 @@ type Inbox struct {
 
 	presence *courier
 	rooms    *courier
+	keys     *keyWaits
 
 	mu       sync.Mutex
 	workers  map[string]*worker // by room; an ended worker is not in it
@@ -74,10 +85,12 @@ func New(cfg Config) *Inbox {
 	setDefault(&cfg.MaxParallel, 64)
 	setDefault(&cfg.MaxAttempts, 5)
 	setDefault(&cfg.IdleTimeout, time.Minute)
+	setDefault(&cfg.KeyWait, 3*time.Second)
+	setDefault(&cfg.AskedKeyWait, 22*time.Second)
 	cfg.Log = cfg.Log.With().Str("component", "matrix inbox").Logger()
 	in := &Inbox{
 		cfg: cfg, as: cfg.Connector.AS, workers: make(map[string]*worker), stopping: make(chan struct{}),
-		slots: make(chan struct{}, cfg.MaxParallel), presence: newCourier(), rooms: newCourier(),
+		slots: make(chan struct{}, cfg.MaxParallel), presence: newCourier(), rooms: newCourier(), keys: newKeyWaits(),
 	}
 	in.ctx, in.cancel = context.WithCancel(cfg.Log.WithContext(context.Background()))
 	return in
@@ -89,8 +102,8 @@ func setDefault[T int | time.Duration](field *T, value T) {
 	}
 }
 
-// Install puts the inbox before the appservice's router, makes the event processor synchronous, and puts its own patience
-// around the decryption. It is called once, after the connector's Init and before its Start.
+// Install puts the inbox before the appservice's router, makes the event processor synchronous, and lets it take what
+// the inbox has decrypted. It is called once, after the connector's Init and before its Start.
 func (in *Inbox) Install() {
 	before := in.as.Router
 	router := http.NewServeMux()
@@ -101,12 +114,12 @@ func (in *Inbox) Install() {
 	processor.ExecMode = appservice.Sync
 	processor.ExecSyncWarnTime, processor.ExecSyncTimeout = 0, 0
 	if in.cfg.Connector.Crypto != nil {
-		in.cfg.Connector.Crypto = newPatientCrypto(in.cfg.Connector.Crypto)
+		in.cfg.Connector.Crypto = readCrypto{in.cfg.Connector.Crypto}
 	}
 }
 
-// Start looks at what earlier runs left and begins to accept transactions; their events are handled after Ready. The tables
-// have to exist.
+// Start looks at what earlier runs left and begins to accept transactions; their events are handled after Ready. The
+// tables have to exist.
 func (in *Inbox) Start(ctx context.Context) error {
 	leftover, err := in.cfg.DB.MatrixInbox.LastSeq(ctx)
 	if err != nil {
@@ -158,8 +171,8 @@ func (in *Inbox) Pending() int {
 	return int(max(0, in.pending.Load())) // events of a lost commit are handled without having been counted
 }
 
-// Stop ends the handling after the events that are being handled, waiting some seconds for them. What is pending stays in the
-// table; transactions are answered with 503 from now on.
+// Stop ends the handling after the events that are being handled, waiting some seconds for them. What is pending
+// stays in the table; transactions are answered with 503 from now on.
 func (in *Inbox) Stop() {
 	in.mu.Lock()
 	if !in.stopped {

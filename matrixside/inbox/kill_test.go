@@ -51,7 +51,7 @@ func childMain(encoded string) error {
 		return err
 	}
 	ctx := context.Background()
-	r, err := prepare(ctx, order.Place, inbox.Config{MaxAttempts: order.Attempts})
+	r, err := prepare(ctx, order.Place, inbox.Config{MaxAttempts: order.Attempts}, nil)
 	if err != nil {
 		return err
 	}

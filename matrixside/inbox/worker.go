@@ -96,6 +96,23 @@ func (in *Inbox) workOnce(room string, after *int64) (more bool) {
 	return len(rows) == readAhead
 }
 
+// withoutSlot waits for something with the room's slot free for another room.
+func (in *Inbox) withoutSlot(wait func()) {
+	<-in.slots // ours, or as good
+	defer func() { in.slots <- struct{}{} }()
+	wait()
+}
+
+// rest pauses, no longer than until the inbox stops.
+func (in *Inbox) rest(length time.Duration) {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-in.stopping:
+	}
+}
+
 // persist repeats a database operation until it succeeds, with growing pauses. It reports false when the inbox stops before.
 func (in *Inbox) persist(what string, operation func(ctx context.Context) error) bool {
 	for pause := retryFirst; ; pause = min(2*pause, retryMax) {
@@ -107,11 +124,8 @@ func (in *Inbox) persist(what string, operation func(ctx context.Context) error)
 			return false
 		}
 		in.cfg.Log.Error().Err(err).Dur("retry_in", pause).Msg("The database failed to " + what)
-		timer := time.NewTimer(pause/2 + rand.N(pause))
-		select {
-		case <-timer.C:
-		case <-in.stopping:
-			timer.Stop()
+		in.rest(pause/2 + rand.N(pause))
+		if in.isStopping() {
 			return false
 		}
 	}

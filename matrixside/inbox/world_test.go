@@ -194,7 +194,7 @@ type run struct {
 }
 
 // prepare makes a bridge with an inbox, as PostInit does; start starts it.
-func prepare(ctx context.Context, p place, cfg inbox.Config) (*run, error) {
+func prepare(ctx context.Context, p place, cfg inbox.Config, crypto matrix.Crypto) (*run, error) {
 	config := &bridgeconfig.Config{
 		Homeserver: bridgeconfig.HomeserverConfig{Address: p.HomeserverURL, Domain: p.Domain, Software: bridgeconfig.SoftwareStandard, RetryLimit: 4},
 		AppService: bridgeconfig.AppserviceConfig{
@@ -217,6 +217,7 @@ func prepare(ctx context.Context, p place, cfg inbox.Config) (*run, error) {
 	if err = r.db.Upgrade(ctx); err != nil {
 		return nil, err
 	}
+	r.connector.Crypto = crypto
 	cfg.Connector, cfg.DB, cfg.Log = r.connector, r.db, zerolog.Nop()
 	r.inbox = inbox.New(cfg)
 	r.inbox.Install()
@@ -265,13 +266,20 @@ type world struct {
 	ann   *homeserver.User
 	place place
 	*run
-	rooms map[string]id.RoomID // by contact
+	rooms  map[string]id.RoomID // by contact
+	crypto matrix.Crypto        // nil: none
 }
 
 // newWorld starts a bridge with rooms for the contacts; its inbox is not ready when the function returns.
 func newWorld(t testing.TB, cfg inbox.Config, contacts ...string) *world {
 	t.Helper()
-	w := &world{TB: t, hs: homeserver.Start(t, homeserver.Options{PushRetryMax: 50 * time.Millisecond}), rooms: make(map[string]id.RoomID)}
+	return newSealedWorld(t, nil, cfg, contacts...)
+}
+
+// newSealedWorld is newWorld with an encryption.
+func newSealedWorld(t testing.TB, crypto matrix.Crypto, cfg inbox.Config, contacts ...string) *world {
+	t.Helper()
+	w := &world{TB: t, crypto: crypto, hs: homeserver.Start(t, homeserver.Options{PushRetryMax: 50 * time.Millisecond}), rooms: make(map[string]id.RoomID)}
 	w.ann = w.hs.User("ann")
 	w.place, w.as = newPlace(t, w.hs)
 	w.as.Hold(true)
@@ -293,7 +301,7 @@ func (w *world) restart(cfg inbox.Config) {
 		w.stop()
 	}
 	var err error
-	w.run, err = prepare(w.Context(), w.place, cfg)
+	w.run, err = prepare(w.Context(), w.place, cfg, w.crypto)
 	must(w.TB, err)
 	w.Cleanup(w.stop)
 	must(w.TB, w.start(w.Context()))
