@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The bridge in a container. Two ways to run it (docs: deploy/README.md):
 #
 #   docker run -v ./data:/data IMAGE            first start writes /data/config.yaml, second the registration

@@ -3,7 +3,10 @@ package deploy
 import (
 	"net"
 	"net/url"
+	"os"
+	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +16,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
+	"gopkg.in/yaml.v3"
 )
 
 // project reads the compose file as `docker compose --profile … config` does.
@@ -122,5 +126,40 @@ func TestTheNamesOfTheComposeFileAreThoseOfTheDemosConfigurations(t *testing.T) 
 	}
 	if test := strings.Join(service.HealthCheck.Test, " "); !strings.Contains(test, "http://"+demo.Control.Listen+"/accounts") {
 		t.Errorf("the service is well when %q", test)
+	}
+}
+
+// TestTheStepThatNamesTheRegistrationWorksOnWhatSynapseWrites runs the documented shell line behind a configuration that ends as Synapse's generated one does:
+// with a comment and without the end of its line.
+func TestTheStepThatNamesTheRegistrationWorksOnWhatSynapseWrites(t *testing.T) {
+	for _, name := range []string{"README.md", "compose.yaml"} {
+		var step string
+		for line := range strings.Lines(read(t, name)) {
+			if strings.Contains(line, "tee -a synapse/homeserver.yaml") {
+				step = strings.ReplaceAll(strings.TrimLeft(line, "# "), "sudo ", "")
+			}
+		}
+		if step == "" {
+			t.Fatalf("%s does not say how Synapse is told of the registration", name)
+		}
+		dir := t.TempDir()
+		must(t, os.Mkdir(filepath.Join(dir, "synapse"), 0o700))
+		config := filepath.Join(dir, "synapse", "homeserver.yaml")
+		must(t, os.WriteFile(config, []byte("server_name: \"example.localhost\"\n\n\n# vim:ft=yaml"), 0o600))
+		command := exec.CommandContext(t.Context(), "sh", "-c", step)
+		command.Dir = dir
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", step, err, out)
+		}
+		text, err := os.ReadFile(config)
+		must(t, err)
+		var got struct {
+			ServerName    string   `yaml:"server_name"`
+			Registrations []string `yaml:"app_service_config_files"`
+		}
+		must(t, yaml.Unmarshal(text, &got))
+		if got.ServerName != "example.localhost" || !slices.Equal(got.Registrations, []string{"/bridge/registration.yaml"}) {
+			t.Errorf("after the step of %s Synapse reads %+v:\n%s", name, got, text)
+		}
 	}
 }
