@@ -234,10 +234,10 @@ func (c *Connector) commandRetry(ce *commands.Event) {
 	}
 	switch count {
 	case 0:
-		ce.Reply("No message is kept that the homeserver refused.")
+		ce.Reply("No message is kept back, so there is nothing to try again.")
 	case 1:
-		ce.Reply("One message is being tried again. You are told if the homeserver refuses it once more.")
+		ce.Reply("One message is being tried again. You are told if it cannot be shown once more.")
 	default:
-		ce.Reply("%d messages are being tried again. You are told if the homeserver refuses them once more.", count)
+		ce.Reply("%d messages are being tried again. You are told if they cannot be shown once more.", count)
 	}
 }

@@ -122,7 +122,7 @@ func decisionText(who candidate, accept, moved, connected bool) string {
 		later = " There is no connection to " + service + " at the moment; it will be told as soon as there is one, and you need not do anything."
 	}
 	if accept {
-		return name + " is now your contact, and your chat is ready." + later
+		return "You have accepted the request of " + name + ", and your chat is ready." + later
 	}
 	return "You have declined the request of " + name + ". They can ask again later." + later
 }

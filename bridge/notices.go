@@ -21,7 +21,7 @@ import (
 const (
 	noticeLoggedOut = "you logged out of " + service + " before it could be sent. Sign in again and send it once more if it still matters."
 	noticeExpired   = "it could not be sent for too long and was given up. Send it again if it still matters."
-	noticeUncertain = "the connection broke while it was being sent, and " + service + " does not tell whether it arrived. Please ask, or send it again."
+	noticeUncertain = "the session ended while it was being sent, and " + service + " does not tell whether it arrived. Please ask, or send it again."
 	noticeMalformed = service + " ended the connection over it, so it is not sent again. Please write it differently."
 )
 

@@ -233,7 +233,10 @@ func (p *people) settle(ctx context.Context, who string, state database.RequestS
 		if err = p.cl.c.db.ArchiveRead.Readmit(ctx, p.cl.id(), who); err != nil {
 			return err
 		}
-		_, err = p.cl.c.db.Held.Release(ctx, p.cl.id(), who, who, kindMessage)
+		_, beyond, err := p.cl.c.db.Held.Release(ctx, p.cl.id(), who, who, kindMessage)
+		if err == nil && beyond {
+			err = p.putNote(ctx, who, noticeHeldBeyond)
+		}
 		return err
 	})
 	if err != nil {

@@ -3,9 +3,14 @@ package bridge
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"matrix-messenger/database"
 )
+
+// noticeHeldBeyond stands below what was held of somebody who had written more than is kept.
+var noticeHeldBeyond = fmt.Sprintf("Only the first %d messages that came before you accepted the request are shown here; later ones may be missing. "+
+	"Other %s programs may still show them.", database.DefaultHeldMessages, service)
 
 // dropHeld forgets what somebody wrote whose request came to nothing, in the transaction that says so. The service's
 // archive still has it, and nobody is to see it there either: in a chat that there was before the request it counts as

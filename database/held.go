@@ -77,14 +77,18 @@ func (s *HeldStore) List(ctx context.Context, loginID, jid string) ([]HeldMessag
 const selectHeld = `SELECT seq, login_id, jid, dedupe_key, body, stamp, received_at FROM messenger_held_message`
 
 // Release moves the held messages of a sender into the Messenger inbox, in order and in one transaction, as rows of the
-// given chat and kind, and forgets those beyond. It returns how many were moved.
-func (s *HeldStore) Release(ctx context.Context, loginID, jid, chatID, kind string) (count int, err error) {
+// given chat and kind, and forgets those beyond. It returns how many were moved, and whether there were any beyond.
+func (s *HeldStore) Release(ctx context.Context, loginID, jid, chatID, kind string) (count int, beyond bool, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context) error {
+		all, err := s.ListAll(ctx, loginID, jid)
+		if err != nil {
+			return err
+		}
 		held, err := s.List(ctx, loginID, jid)
 		if err != nil {
 			return err
 		}
-		count = len(held)
+		count, beyond = len(held), len(all) > len(held)
 		for _, m := range held {
 			_, _, err = s.db.MessengerInbox.Put(ctx, Incoming{
 				LoginID: loginID, ChatID: chatID, DedupeKey: m.DedupeKey, Kind: kind, Body: m.Body, Stamp: m.Stamp, ReceivedAt: m.ReceivedAt,
@@ -95,7 +99,7 @@ func (s *HeldStore) Release(ctx context.Context, loginID, jid, chatID, kind stri
 		}
 		return s.Delete(ctx, loginID, jid)
 	})
-	return count, err
+	return count, beyond, err
 }
 
 // Delete forgets the held messages of a sender.

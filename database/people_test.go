@@ -208,9 +208,10 @@ func TestHeldMessagesAreBoundedAndReleasedInOrder(t *testing.T) {
 		must(t, err)
 		equal(t, "to be recognised", len(all), 3+recalledHeld)
 		equal(t, "the oldest of those beyond", all[3].DedupeKey, "5")
-		count, err := db.Held.Release(ctx, "me", "a", "chat", "message")
+		count, beyond, err := db.Held.Release(ctx, "me", "a", "chat", "message")
 		must(t, err)
 		equal(t, "released", count, 3)
+		equal(t, "some were not kept", beyond, true)
 		rows, err := db.MessengerInbox.LastForChat(ctx, "me", "chat", 10)
 		must(t, err)
 		for n, row := range rows {

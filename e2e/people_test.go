@@ -189,7 +189,7 @@ func TestPeopleAsAMatrixUserMeetsThem(t *testing.T) {
 		if want := "Xenia — " + w.at("xenia").JID() + " — wants to be your contact (“please”)"; answer != want {
 			t.Errorf("the list is %q instead of %q", answer, want)
 		}
-		command(t, ctx, "accept xenia", "is now your contact")
+		command(t, ctx, "accept xenia", "accepted the request of Xenia")
 		w.waitRoster(t, ctx, "xenia", "both")
 		must(t, invite.Room.Join(ctx))
 		must(t, w.at("xenia").SendMessage(world.UserMail, "thank you"))

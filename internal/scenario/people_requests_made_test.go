@@ -2,6 +2,7 @@ package scenario_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -104,5 +105,29 @@ func TestARequestAcceptedWhileItsRoomIsBeingMadeKeepsThatRoom(t *testing.T) {
 	s.RoomShows("zoe", "thank you")
 	if got := oneRoomWith(t, s, "zoe").ID; got != room.ID {
 		t.Errorf("the chat's room is %s instead of the request's, %s", got, room.ID)
+	}
+}
+
+func TestWhoeverAcceptsSomebodyWhoHadWrittenTooMuchIsToldThatSomeIsMissing(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.StrangerAsks("zoe", "Zoe", "")
+	room := s.UserIsInvited("zoe")
+	texts := make([]string, 53) // three more than are kept
+	for n := range texts {
+		texts[n] = fmt.Sprintf("chatty %02d", n)
+	}
+	s.ServiceSends("zoe", texts...)
+	s.TableHas("messenger_held_message", func(rows []string) bool { return len(rows) == len(texts) })
+	s.UserJoins(room.ID)
+	s.RosterOf("zoe", "both")
+	within(t, func(ctx context.Context) error {
+		_, err := s.Alice.WaitMessage(ctx, s.Room("zoe"), func(ev *homeserver.Event) bool { return strings.Contains(ev.Body(), "Only the first 50 messages") })
+		return err
+	})
+	lines := s.Conversation("zoe")
+	told := slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, "Only the first 50 messages") })
+	if last := slices.Index(lines, "zoe: chatty 49"); told < 0 || last != told-1 {
+		t.Errorf("the notice does not stand behind what was kept: %q", lines)
 	}
 }

@@ -184,7 +184,7 @@ func TestRequestsAreListedAndAnsweredByCommand(t *testing.T) {
 		return err
 	})
 	s.UserTellsBot("accept 4000@messenger.example")
-	s.BotSays("Zoe again is now your contact")
+	s.BotSays("accepted the request of Zoe again")
 	s.RosterOf("zoe", "both")
 	s.ServiceSends("zoe", "at last")
 	s.RoomShows("zoe", "at last")
