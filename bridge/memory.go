@@ -18,7 +18,8 @@ const (
 	// calmTick is how often the state of the memory is looked at.
 	calmTick = 5 * time.Second
 	// calmPause is the shortest time between two times of giving back: a collection of ten thousand sessions takes some tenths of a second.
-	calmPause = time.Minute
+	// While nothing happens each of them makes 7 KiB of garbage a minute.
+	calmPause = 30 * time.Second
 	// calmRounds is how many collections follow each other while stacks get smaller.
 	calmRounds = 4
 	// worthwhile is how much must be there to be given back, in bytes, and as a part of what lives.
