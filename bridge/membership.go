@@ -2,10 +2,13 @@ package bridge
 
 import (
 	"context"
+	"time"
 
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
+
+	"matrix-messenger/database"
 )
 
 var (
@@ -31,8 +34,23 @@ func (cl *Client) HandleMatrixMembership(ctx context.Context, msg *bridgev2.Matr
 	default:
 		return nil, nil
 	}
-	_, err := cl.people.decide(ctx, string(msg.Portal.ID), accept)
+	who := string(msg.Portal.ID)
+	if earlier, err := cl.people.isFromBefore(ctx, who, msg.Portal.MXID, time.UnixMilli(msg.Event.Timestamp)); earlier || err != nil {
+		return nil, err
+	}
+	_, err := cl.people.decide(ctx, who, accept)
 	return nil, err
+}
+
+// isFromBefore tells whether the user came or went before the contact asked, in a room that was there before, so that it says nothing about the request. The homeserver
+// may tell of it afterwards. Where the clocks of the two differ, the room of a request itself is still known by its mark.
+func (p *people) isFromBefore(ctx context.Context, who string, room id.RoomID, at time.Time) (bool, error) {
+	row, found, err := p.cl.c.db.Request.Get(ctx, p.cl.id(), who, database.RequestIn)
+	if err != nil || !found || !at.Before(row.CreatedAt) {
+		return false, err
+	}
+	ours, err := p.isRequestRoom(ctx, room, who)
+	return !ours, err
 }
 
 // HandleMatrixAcceptMessageRequest implements bridgev2.MessageRequestAcceptingNetworkAPI, for clients with a button for it.

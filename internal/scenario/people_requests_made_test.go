@@ -131,3 +131,23 @@ func TestWhoeverAcceptsSomebodyWhoHadWrittenTooMuchIsToldThatSomeIsMissing(t *te
 		t.Errorf("the notice does not stand behind what was kept: %q", lines)
 	}
 }
+
+func TestWhoHasJoinedAChatBeforeItsContactAskedHasNotAccepted(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{NoDoublePuppet: true})
+	s.LoginWithToken()
+	s.ServiceSends("zoe", "hello")
+	room := s.UserIsInvited("zoe").ID
+	eventsAreHandled(t, s)
+	s.BridgeKnowsWhatTheRoomsHave()
+	s.Appservice.Hold(true) // the bridge is told late that the user has joined
+	s.UserJoins(room)
+	s.StrangerAsks("zoe", "Zoe", "")
+	s.TableHas("messenger_request", func(rows []string) bool { return len(rows) == 1 })
+	s.Appservice.Hold(false)
+	eventsAreHandled(t, s)
+	s.ServiceSends("zoe", "am I your contact now?")
+	s.TableHas("messenger_held_message", func(rows []string) bool { return len(rows) == 1 })
+	s.UserTellsBot("accept zoe")
+	s.RosterOf("zoe", "both")
+	s.RoomShowsLine("zoe", "zoe: am I your contact now?")
+}

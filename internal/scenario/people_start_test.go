@@ -165,7 +165,9 @@ func TestStartingAChatWithSomebodyWhoHasAskedAcceptsThem(t *testing.T) {
 	s := scenario.Start(t, scenario.Options{})
 	s.LoginWithToken()
 	s.StrangerAsks("zoe", "Zoe", "")
-	s.UserIsInvited("zoe")
+	room := s.UserIsInvited("zoe").ID
+	// The bridge knows its room, too; a command that comes before that makes another, and the first invite is taken back.
+	s.TableHas("portal", func(rows []string) bool { return strings.Contains(strings.Join(rows, "\n"), room.String()) })
 	s.UserTellsBot("start-chat zoe@contoso.example")
 	s.BotSays("You already have a direct chat with")
 	s.RosterOf("zoe", "both")
