@@ -104,7 +104,7 @@ systemd-test: ## boot a systemd and run the unit in it (root, systemd-container)
 
 .PHONY: synapse-test
 synapse-test: ## the tests of e2e against Synapse instead of Dendrite (root, debootstrap: installs Debian unstable's below .cache/)
-	@E2E_HOMESERVER=synapse go test -C e2e -v -race -tags $(TAGS) -count 1 -timeout $(TEST_TIMEOUT) .
+	@E2E_HOMESERVER=synapse go test -C e2e -v -race -tags $(TAGS) -count 1 -timeout $(TEST_TIMEOUT) . ./deploy
 
 .PHONY: bench
 bench: build ## the budgets of the design, measured in one table; BENCH_FLAGS (-h tells) for less than the twenty minutes of it all

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"matrix-messenger/e2e/dendrite"
 	"matrix-messenger/e2e/homeserver"
 	"matrix-messenger/e2e/matrix"
 	"matrix-messenger/e2e/process"
+	"matrix-messenger/e2e/world"
 
 	"maunium.net/go/mautrix/id"
 )
@@ -26,7 +26,8 @@ type deployment struct {
 	ctx    context.Context
 	dir    string
 	server string // the homeserver's name
-	home   *dendrite.Server
+	home   homeserver.Server
+	tidy   func() error // takes away what the homeserver leaves outside of dir; nil: nothing
 	bridge *process.Process
 	user   *matrix.Client
 	chat   *matrix.Room // the user's with the bot
@@ -64,6 +65,11 @@ func (d *deployment) close() {
 			d.t.Error(err)
 		}
 	}
+	if d.tidy != nil {
+		if err := d.tidy(); err != nil {
+			d.t.Error(err)
+		}
+	}
 }
 
 // free is a free host:port on loopback.
@@ -74,15 +80,12 @@ func (d *deployment) free() string {
 	return address
 }
 
-// runHomeserver starts Dendrite with these registrations.
+// runHomeserver starts the homeserver with these registrations.
 func (d *deployment) runHomeserver(address string, registrations ...string) {
 	d.t.Helper()
-	programs, err := dendrite.Build(d.ctx, nil)
+	home, tidy, err := world.NewHome(d.ctx, nil, homeserver.Options{Name: d.server, Dir: d.dir, Address: address, Registrations: registrations})
 	must(d.t, err)
-	d.home, err = dendrite.New(d.ctx, programs, homeserver.Options{
-		Name: d.server, Dir: d.file("dendrite"), Address: address, Registrations: registrations,
-	})
-	must(d.t, err)
+	d.home, d.tidy = home, tidy
 	must(d.t, d.home.Start(d.ctx))
 }
 

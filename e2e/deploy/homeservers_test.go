@@ -14,6 +14,7 @@ import (
 	"matrix-messenger/e2e/bridge"
 	"matrix-messenger/e2e/matrix"
 	"matrix-messenger/e2e/process"
+	"matrix-messenger/e2e/world"
 	"matrix-messenger/messengerd"
 
 	"gopkg.in/yaml.v3"
@@ -115,9 +116,13 @@ func TestTheDoublePuppetRegistrationTakesNobodyOver(t *testing.T) {
 	}
 }
 
-// The way of an admin with Dendrite: the example, the registrations, an encrypted room, and what was written elsewhere as the user's own.
-func TestTheDendriteExampleRunsWithDoublePuppetingAndEncryption(t *testing.T) {
+// The way of an admin with Dendrite, or with Synapse where the tests run on that: the example, the registrations, an encrypted room, and what was written elsewhere as the user's own.
+func TestTheExampleRunsWithDoublePuppetingAndEncryption(t *testing.T) {
 	const server = "home.test"
+	kind, flags := "dendrite", []string{"--ignore-unsupported-server"}
+	if world.OnSynapse() {
+		kind, flags = "synapse", nil
+	}
 	d := newDeployment(t, server)
 	ctx := d.ctx
 	config := messengerd.DefaultConfig()
@@ -138,8 +143,8 @@ func TestTheDendriteExampleRunsWithDoublePuppetingAndEncryption(t *testing.T) {
 	replaced(t, "homeservers/doublepuppet.yaml", d.file("doublepuppet.yaml"), map[string]string{
 		asToken: testToken, "REPLACE-WITH-A-RANDOM-VALUE-2": "2", "REPLACE-WITH-A-RANDOM-VALUE-3": "3", `example\.org`: `home\.test`,
 	})
-	replaced(t, "homeservers/dendrite.yaml", d.file("config.yaml"), map[string]string{
-		"http://dendrite:8008": "http://" + homeAddress, "http://matrix-messenger:29390": "http://" + bridgeAddress, "port: 29390": "port: " + port,
+	replaced(t, "homeservers/"+kind+".yaml", d.file("config.yaml"), map[string]string{
+		"http://" + kind + ":8008": "http://" + homeAddress, "http://matrix-messenger:29390": "http://" + bridgeAddress, "port: 29390": "port: " + port,
 		"hostname: 0.0.0.0": "hostname: 127.0.0.1", "/data/bridge.db": d.file("bridge.db"), "example.org": server, secret: "as_token:" + testToken,
 	})
 	must(t, bridge.EditYAML(d.file("config.yaml"), map[string]any{"network.address": service.Addr(), "network.tls.ca_file": d.file("ca.pem")}))
@@ -153,7 +158,7 @@ func TestTheDendriteExampleRunsWithDoublePuppetingAndEncryption(t *testing.T) {
 			t.Errorf("before the first start the doctor says %+v", line)
 		}
 	}
-	d.runBridge(bridgeAddress, process.Spec{Name: "matrix-messenger", Path: path, Dir: d.dir, Args: append(args, "--ignore-unsupported-server")})
+	d.runBridge(bridgeAddress, process.Spec{Name: "matrix-messenger", Path: path, Dir: d.dir, Args: append(args, flags...)})
 
 	must(t, d.home.CreateUser(ctx, "ann", password, "Ann"))
 	d.signIn("john", service.IssueToken("john@contoso.com"))

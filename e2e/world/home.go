@@ -17,8 +17,8 @@ const HomeserverEnv = "E2E_HOMESERVER"
 // OnSynapse tells whether the homeserver is Synapse.
 func OnSynapse() bool { return os.Getenv(HomeserverEnv) == "synapse" }
 
-// newHome makes the homeserver, and a function that takes away what it leaves outside of its folder.
-func newHome(ctx context.Context, progress func(string), options homeserver.Options) (homeserver.Server, func() error, error) {
+// NewHome makes the homeserver, and a function that takes away what it leaves outside of its folder (nil: nothing).
+func NewHome(ctx context.Context, progress func(string), options homeserver.Options) (homeserver.Server, func() error, error) {
 	switch kind := os.Getenv(HomeserverEnv); kind {
 	case "", "dendrite":
 		options.Dir = filepath.Join(options.Dir, "dendrite")

@@ -134,7 +134,7 @@ func New(ctx context.Context, setup Setup) (w *World, err error) {
 	if err != nil {
 		return w, err
 	}
-	home, remove, err := newHome(ctx, setup.Progress, homeserver.Options{
+	home, remove, err := NewHome(ctx, setup.Progress, homeserver.Options{
 		Name: ServerName, Dir: setup.Dir, Address: homeAddress, Registrations: []string{w.Bridge.RegistrationFile()},
 	})
 	if err != nil {
