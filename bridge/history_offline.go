@@ -45,7 +45,13 @@ func (h *history) isRepeat(ctx context.Context, kind string, row incoming) (bool
 	count, full := h.repeats[key], len(h.repeats) >= maxRepeats
 	h.mu.Unlock()
 	if count == nil {
-		known, err := h.timesKnown(ctx, kind, hash, row)
+		var known int
+		// In one transaction, as a message that is shown meanwhile goes from the queue into the log: read one after the other, it
+		// would be in neither, or in both.
+		err := h.cl.c.db.Write(ctx, func(ctx context.Context) (err error) {
+			known, err = h.timesKnown(ctx, kind, hash, row)
+			return err
+		})
 		if err != nil {
 			return false, err
 		}
