@@ -14,16 +14,14 @@ func (w *outboxWorld) unreadable() {
 	w.exec(`INSERT INTO messenger_contact (login_id, jid, jid_as_sent, in_roster, name, subscription, ask, roster_groups, nick, vcard_name, email,
 		photo_hash, avatar_mxc, vcard_fetched_at, vcard_error, search_text, updated_at)
 		VALUES ($1, $2, $2, true, '', 'both', '', '[]', '', '', '', '', '', 0, '', '', 0)`, w.cl.id(), john)
-	w.exec(`ALTER TABLE messenger_contact RENAME TO whole_contact`)
-	// The smallest number has no absolute value.
-	w.exec(`CREATE VIEW messenger_contact AS SELECT login_id, jid,
+	// In one go, because another connection may not have noticed the new name yet. The smallest number has no absolute value.
+	w.exec(`ALTER TABLE messenger_contact RENAME TO whole_contact; CREATE VIEW messenger_contact AS SELECT login_id, jid,
 		CASE WHEN jid='` + john + `' THEN abs(-9223372036854775808) ELSE jid_as_sent END AS jid_as_sent, in_roster, name, subscription, ask,
 		roster_groups, nick, vcard_name, email, photo_hash, avatar_mxc, vcard_fetched_at, vcard_error, search_text, updated_at FROM whole_contact`)
 }
 
 func (w *outboxWorld) readable() {
-	w.exec(`DROP VIEW messenger_contact`)
-	w.exec(`ALTER TABLE whole_contact RENAME TO messenger_contact`)
+	w.exec(`DROP VIEW messenger_contact; ALTER TABLE whole_contact RENAME TO messenger_contact`)
 }
 
 func TestAChatOfWhichNothingCanBeReadHoldsUpNoOther(t *testing.T) {

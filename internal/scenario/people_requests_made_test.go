@@ -97,7 +97,7 @@ func TestARequestAcceptedWhileItsRoomIsBeingMadeKeepsThatRoom(t *testing.T) {
 	s.StrangerAsks("zoe", "Zoe", "")
 	room := s.UserIsInvited("zoe")
 	s.UserTellsBot("accept zoe")
-	s.BotSays("your contact")
+	s.BotSays("accepted the request of Zoe")
 	away.Remove()
 	s.RosterOf("zoe", "both")
 	s.UserJoins(room.ID)
