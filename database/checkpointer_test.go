@@ -2,9 +2,11 @@ package database
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -150,5 +152,22 @@ func TestAFailingCheckpointIsToldOnce(t *testing.T) {
 	c.close()
 	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "write-ahead log") {
 		t.Errorf("the log has %d lines: %s", n, log.String())
+	}
+}
+
+func TestAFailedCommitIsFollowedByACheckpointToo(t *testing.T) {
+	db := openSQLite(t, t.TempDir(), Checkpointed("sqlite3-fk-wal"))
+	committer, _ := withTable(t, db)
+	full := errors.New("the disk is full")
+	if err := committer.Do(t.Context(), func(context.Context) error { return full }); !errors.Is(err, full) {
+		t.Fatalf("the write ended with %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), commitTimeout)
+	defer cancel()
+	for committer.checkpointer.rounds.Load() == 0 {
+		if sleepErr := ctx.Err(); sleepErr != nil {
+			t.Fatal("there was no checkpoint, and a log that has taken all of the disk would stay")
+		}
+		runtime.Gosched()
 	}
 }

@@ -180,8 +180,8 @@ func (c *Committer) transact(jobs []*write) error {
 	if err == nil {
 		c.commits.Add(1)
 		c.writes.Add(int64(len(jobs)))
-		c.checkpointer.kick()
 	}
+	c.checkpointer.kick() // also after a failure: on a full disk the log has room again once it is copied
 	return err
 }
 
