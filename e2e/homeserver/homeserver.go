@@ -8,9 +8,6 @@ import (
 	"time"
 
 	"matrix-messenger/e2e/process"
-
-	"maunium.net/go/mautrix"
-	"maunium.net/go/mautrix/synapseadmin"
 )
 
 // ReadyWithin bounds the time from starting a homeserver to its first answer. Dendrite takes 0.3 s and Synapse some seconds when the machine has nothing else to do.
@@ -40,8 +37,8 @@ type Server interface {
 	CreateUser(ctx context.Context, localpart, password, displayname string) error
 }
 
-// WaitReady asks for the versions until it gets them: the port opens before all routes exist.
-func WaitReady(ctx context.Context, proc *process.Process, address string) error {
+// waitReady asks for the versions until it gets them: the port opens before all routes exist.
+func waitReady(ctx context.Context, proc *process.Process, address string) error {
 	if err := proc.WaitListening(ctx, address); err != nil {
 		return err
 	}
@@ -67,20 +64,4 @@ func WaitReady(ctx context.Context, proc *process.Process, address string) error
 		case <-ticker.C:
 		}
 	}
-}
-
-// CreateUser makes an account by the shared-secret registration API.
-func CreateUser(ctx context.Context, url, secret, localpart, password, displayname string) error {
-	client, err := mautrix.NewClient(url, "", "")
-	if err != nil {
-		return err
-	}
-	admin := &synapseadmin.Client{Client: client}
-	_, err = admin.SharedSecretRegister(ctx, secret, synapseadmin.ReqSharedSecretRegister{
-		Username: localpart, Password: password, Displayname: displayname, InhibitLogin: true,
-	})
-	if err != nil {
-		return fmt.Errorf("create the Matrix user %s: %w", localpart, err)
-	}
-	return nil
 }

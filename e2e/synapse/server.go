@@ -17,11 +17,11 @@ const worlds = "worlds"
 
 // Server is one homeserver. Its files are inside of the installed system, because it sees no others; [Server.Remove] takes them away.
 type Server struct {
+	homeserver.Runner
+
 	root    Root
 	options homeserver.Options
-	secret  string
 	name    string // of its folder
-	proc    *process.Process
 }
 
 var _ homeserver.Server = (*Server)(nil)
@@ -36,7 +36,10 @@ func New(ctx context.Context, root Root, options homeserver.Options) (*Server, e
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{root: root, options: options, secret: rand.Text(), name: filepath.Base(dir)}
+	s := &Server{
+		Runner: homeserver.Runner{Address: options.Address, Secret: rand.Text()},
+		root:   root, options: options, name: filepath.Base(dir),
+	}
 	if err := s.configure(); err != nil {
 		return s, err
 	}
@@ -45,7 +48,7 @@ func New(ctx context.Context, root Root, options homeserver.Options) (*Server, e
 
 // configure writes the configuration, and the registrations where the program can see them.
 func (s *Server) configure() error {
-	data := configData{Options: s.options, Secret: s.secret, Dir: path.Join("/", worlds, s.name)}
+	data := configData{Options: s.options, Secret: s.Secret, Dir: path.Join("/", worlds, s.name)}
 	for i, file := range s.options.Registrations {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -79,52 +82,12 @@ func (s *Server) spec(more ...string) process.Spec {
 	return process.Spec{Name: "synapse", Path: "chroot", LogFile: s.file("synapse.log"), Args: append(args, more...)}
 }
 
-// URL is the address of the client API.
-func (s *Server) URL() string { return "http://" + s.options.Address }
-
 // Start runs the server and waits until it answers.
 func (s *Server) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, homeserver.ReadyWithin)
 	defer cancel()
-	proc, err := process.Start(s.spec())
-	if err != nil {
-		return err
-	}
-	s.proc = proc
-	if err := homeserver.WaitReady(ctx, proc, s.options.Address); err != nil {
-		proc.Kill()
-		return err
-	}
-	return nil
-}
-
-// Stop ends the server in order.
-func (s *Server) Stop() error {
-	if s.proc == nil {
-		return nil
-	}
-	return s.proc.Stop()
-}
-
-// Kill ends it as a crash would.
-func (s *Server) Kill() {
-	if s.proc != nil {
-		s.proc.Kill()
-	}
+	return s.Run(ctx, s.spec())
 }
 
 // Remove takes a stopped server's files away.
 func (s *Server) Remove() error { return os.RemoveAll(s.file("")) }
-
-// Log is the last n lines of what it printed.
-func (s *Server) Log(n int) string {
-	if s.proc == nil {
-		return ""
-	}
-	return s.proc.Tail(n)
-}
-
-// CreateUser makes an account by the shared-secret registration API.
-func (s *Server) CreateUser(ctx context.Context, localpart, password, displayname string) error {
-	return homeserver.CreateUser(ctx, s.URL(), s.secret, localpart, password, displayname)
-}
