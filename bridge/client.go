@@ -28,6 +28,7 @@ type Client struct {
 	typing   *typing
 	presence *presence
 	history  *history
+	notices  *stateNotices
 
 	mu      sync.Mutex
 	running *running // nil while disconnected
@@ -58,6 +59,7 @@ func newClient(c *Connector, login *bridgev2.UserLogin) *Client {
 	cl.typing = newTyping(cl)
 	cl.presence = newPresence(cl)
 	cl.history = newHistory(cl)
+	cl.notices = newStateNotices(cl)
 	return cl
 }
 
@@ -122,8 +124,9 @@ func (cl *Client) run(ctx context.Context, run *running) {
 	}
 }
 
-// begin reads the credential, makes the account, and says what is to be called at its end. There is no account when ctx ends before that.
+// begin makes the login's space, reads the credential, makes the account, and says what is to be called at its end. There is no account when ctx ends before that.
 func (cl *Client) begin(ctx context.Context, run *running) (*xmppside.Account, func()) {
+	cl.makeSpace(ctx)
 	credential, err := cl.credential(ctx, run)
 	if err != nil {
 		return nil, nil
@@ -145,6 +148,7 @@ func (cl *Client) Disconnect() {
 	if run == nil {
 		return
 	}
+	cl.notices.stop()
 	cl.outbox.drain()
 	run.cancel()
 	select {

@@ -72,6 +72,13 @@ type Connector struct {
 	archiveTurns *turns // of reading the archives of chats
 	listTurns    *turns // of asking for the chats of an archive
 
+	waits sync.Mutex // held while somebody begins to wait for a chat's room
+
+	spaces chan struct{} // holds something for each account whose space is being made
+
+	stateNotices string // which changes of a session its user is told
+	noticeTurns  *turns // of telling it
+
 	mu      sync.Mutex
 	clients map[networkid.UserLoginID]*Client
 
@@ -109,6 +116,8 @@ func (c *Connector) Init(br *bridgev2.Bridge) {
 	c.left = make(chan struct{}, 1)
 	c.accounts = exsync.NewKeyedMutex[networkid.UserLoginID]()
 	c.archiveTurns, c.listTurns = newTurns(archiveReads), newTurns(archiveLists)
+	c.spaces = make(chan struct{}, spacesAtATime)
+	c.noticeTurns = newTurns(stateNoticesAtATime)
 	c.ctx, c.stop = context.WithCancel(c.log.WithContext(context.Background()))
 
 	// The framework's own queues answer before anything is handled, and lose what is in them at the end: ours replace them.
@@ -116,6 +125,8 @@ func (c *Connector) Init(br *bridgev2.Bridge) {
 	br.Config.AsyncEvents = false
 	br.Config.SendReconnectWait = 0
 	br.Config.DeduplicateMatrixMessages = false
+	// Ours take the place of its notices about sessions.
+	c.stateNotices, br.Config.BridgeStatusNotices = br.Config.BridgeStatusNotices, "none"
 	// Without it the rejection of an invite never reaches us. Plain leaves are ignored by HandleMatrixMembership.
 	br.Config.BridgeMatrixLeave = true
 

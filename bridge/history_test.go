@@ -25,6 +25,7 @@ func newTestHistory(t *testing.T) *history {
 	cl := &Client{c: c, login: &bridgev2.UserLogin{UserLogin: &bridgedb.UserLogin{ID: "me@messenger.example"}}, log: zerolog.Nop()}
 	cl.inbound = newInbound(cl)
 	cl.outbox = newOutbox(cl)
+	cl.notices = newStateNotices(cl)
 	cl.history = newHistory(cl)
 	cl.history.begin(7, time.Now())
 	t.Cleanup(cl.history.stop)

@@ -101,14 +101,20 @@ func (c *Connector) reply(ctx context.Context, room id.RoomID, to id.EventID, te
 
 // sendNotice sends a notice of the bot; with an event it is a reply to it.
 func (c *Connector) sendNotice(ctx context.Context, room id.RoomID, to id.EventID, text string) error {
-	content := format.RenderMarkdown(text, true, false)
-	content.MsgType = event.MsgNotice
-	content.Mentions = &event.Mentions{}
+	content := inMarkdown(event.MsgNotice, text)
 	if to != "" {
 		content.RelatesTo = (&event.RelatesTo{}).SetReplyTo(to)
 	}
-	_, err := c.br.Bot.SendMessage(ctx, room, event.EventMessage, &event.Content{Parsed: &content}, nil)
+	_, err := c.br.Bot.SendMessage(ctx, room, event.EventMessage, &event.Content{Parsed: content}, nil)
 	return err
+}
+
+// inMarkdown is a message that mentions nobody.
+func inMarkdown(kind event.MessageType, text string) *event.MessageEventContent {
+	content := format.RenderMarkdown(text, true, false)
+	content.MsgType = kind
+	content.Mentions = &event.Mentions{}
+	return &content
 }
 
 // withKey makes sending something again the same event, as stablesend.WithKey does, for what nobody looks for before it is sent again: the library's own few tries are kept.
@@ -134,11 +140,16 @@ func (cl *Client) tellUser(ctx context.Context, text string) {
 // tellSurely is tellUser for what nothing else would show: an error means that it is to be tried again. With the same key it is
 // told once.
 func (cl *Client) tellSurely(ctx context.Context, key, text string) error {
+	return cl.tellSurelyAs(ctx, key, &event.Content{Parsed: inMarkdown(event.MsgNotice, text)})
+}
+
+// tellSurelyAs is tellSurely for what is more than a notice.
+func (cl *Client) tellSurelyAs(ctx context.Context, key string, content *event.Content) error {
 	within, cancel := context.WithTimeout(stablesend.WithKey(ctx, key), noticeTimeout)
 	defer cancel()
 	room, err := cl.login.User.GetManagementRoom(within)
 	if err == nil {
-		err = cl.c.sendNotice(within, room, "", text)
+		_, err = cl.c.br.Bot.SendMessage(within, room, event.EventMessage, content, nil)
 	}
 	if err != nil && troubleOf(err) == troublePasses {
 		return fmt.Errorf("%w: %w", errNotTold, err)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"time"
 
+	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/bridgev2/simplevent"
+	"maunium.net/go/mautrix/id"
 
 	"matrix-messenger/database"
 )
@@ -67,7 +69,7 @@ func (p *people) awaitGhostRoom(ctx context.Context, who string, until time.Time
 	}
 	portal, err := p.cl.c.br.GetExistingPortalByKey(ctx, portalKey(p.cl.login.ID, who))
 	if err == nil && portal != nil {
-		_ = portal.RoomCreated.WaitTimeoutCtx(ctx, time.Until(until)) // without a room all the same there is nothing to wait for
+		_ = p.cl.c.roomMade(ctx, portal, time.Until(until)) // without a room all the same there is nothing to wait for
 	}
 	return err
 }
@@ -116,4 +118,10 @@ func (p *people) showContact(ctx context.Context, ghost *bridgev2.Ghost, picture
 		info.Avatar = picture(contact)
 	}
 	ghost.UpdateInfo(ctx, info)
+}
+
+// asGhost acts as a ghost, with an intent of its own: the framework's notes without a lock that its ghost is registered, and it
+// may be at work for the ghost at the same time.
+func (c *Connector) asGhost(ghost id.UserID) *appservice.IntentAPI {
+	return c.matrix.AS.NewIntentAPI(ghost.Localpart())
 }

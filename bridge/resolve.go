@@ -227,7 +227,7 @@ func (p *people) awaitRoom(who string) {
 			p.cl.log.Err(err).Msg("A chat cannot be read")
 			return
 		}
-		if err = portal.RoomCreated.WaitTimeoutCtx(ctx, roomWait); err != nil {
+		if err = p.cl.c.roomMade(ctx, portal, roomWait); err != nil {
 			p.cl.log.Debug().Err(err).Msg("A room that was asked for was not made")
 			return
 		}
@@ -238,6 +238,21 @@ func (p *people) awaitRoom(who string) {
 			}
 		}
 	})
+}
+
+// roomMade waits until a chat has its room.
+func (c *Connector) roomMade(ctx context.Context, portal *bridgev2.Portal, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	c.waits.Lock() // to ask for the channel changes the event, which guards itself as if it did not
+	made := portal.RoomCreated.GetChan()
+	c.waits.Unlock()
+	select {
+	case <-made:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 const (

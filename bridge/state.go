@@ -66,7 +66,10 @@ func bridgeState(ev xmppside.StateEvent) (status.BridgeState, bool) {
 	return state, true
 }
 
-func (cl *Client) sendState(state status.BridgeState) { cl.login.BridgeState.Send(state) }
+func (cl *Client) sendState(state status.BridgeState) {
+	cl.login.BridgeState.Send(state)
+	cl.notices.on(state)
+}
 
 // describe is the session's state in words, for the command `status`.
 func (cl *Client) describe(now time.Time) string {

@@ -174,12 +174,7 @@ func TestChatsAreInTheUsersSpaceAndMarkedAsDirect(t *testing.T) {
 	s.ServiceSends("mary", "hello")
 	s.RoomShows("mary", "hello")
 	room := s.Room("mary")
-	within(t, func(ctx context.Context) error {
-		_, err := s.Alice.WaitRoom(ctx, func(v homeserver.RoomView) bool {
-			return v.Type == "m.space" && v.State("m.space.child", room.String()) != nil
-		})
-		return err
-	})
+	inSpace(t, s, "mary")
 	view, _ := s.Alice.Room(room)
 	if features := view.State("com.beeper.room_features", s.HS.Domain()+"/messenger"); features == nil {
 		t.Error("the room does not tell clients what works in it")

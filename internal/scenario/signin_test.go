@@ -2,6 +2,7 @@ package scenario_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -214,7 +215,9 @@ func TestALostSignInIsToldAndOneCommandBringsItBack(t *testing.T) {
 	s.RoomShows("mary", "before")
 	s.Service.RevokeTokens("alice@contoso.example")
 	s.ConnectionBreaks()
-	s.BotSays("sign in again with the `login` command")
+	if said := s.BotSays("sign in again with the `login` command"); !strings.HasPrefix(said, "Your account ") || !strings.Contains(said, " is signed out of Messenger. ") {
+		t.Errorf("the user is told: %s", said)
+	}
 	s.UserSends("mary", "while signed out")
 	token := s.Service.IssueToken("alice@contoso.example")
 	s.UserTellsBot("login token")
@@ -226,6 +229,42 @@ func TestALostSignInIsToldAndOneCommandBringsItBack(t *testing.T) {
 	s.RoomShows("mary", "welcome back")
 	s.AreNowhere(map[string]string{"the token": token})
 	s.NothingElseWasSaid()
+}
+
+func TestALostSignInIsToldOnceThoughTheHomeserverStumbles(t *testing.T) {
+	s := scenario.Start(t, scenario.Options{})
+	s.LoginWithToken()
+	s.UserTellsBot("help")
+	s.BotSays("login")
+	signedOut := func(r homeserver.Request) bool {
+		return r.Endpoint == "send" && strings.Contains(string(r.Body), "is signed out")
+	}
+	lost := s.HS.FailAfter(signedOut, http.StatusBadGateway, `{}`, 1) // it is there, and the bridge does not know
+	away := s.HS.Fail(signedOut, http.StatusBadGateway, `{}`, 0)
+	s.Service.RevokeTokens("alice@contoso.example")
+	s.ConnectionBreaks()
+	within(t, func(ctx context.Context) error { return errors.Join(lost.WaitHits(ctx, 1), away.WaitHits(ctx, 1)) })
+	away.Remove()
+	within(t, func(ctx context.Context) error {
+		_, err := s.HS.WaitRequest(ctx, func(r homeserver.Request) bool { return signedOut(r) && r.Status == http.StatusOK })
+		return err
+	})
+	s.UserTellsBot("status")
+	s.BotSays("signed out since")
+	token := s.Service.IssueToken("alice@contoso.example")
+	s.UserTellsBot("login token")
+	s.BotSays("Please enter your Access token")
+	s.UserAnswersBot(token)
+	s.BotSays("Successfully logged in as")
+	told := 0
+	for _, ev := range s.Alice.Messages(s.BotRoom()) {
+		if ev.Sender == s.Bot() && strings.Contains(ev.Body(), "is signed out") {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("that the account is signed out is told %d times", told)
+	}
 }
 
 // withSomethingQueued is a bridge whose user has written in the given room while the service is away.
