@@ -50,7 +50,7 @@ func (c *Connector) abandonRoom(ctx context.Context, portal *bridgev2.Portal, pu
 	}
 	var failed []error
 	for ghost := range ghosts {
-		if _, err = c.matrix.AS.Intent(ghost).LeaveRoom(ctx, room); staysInRoom(err) {
+		if _, err = c.asGhost(ghost).LeaveRoom(ctx, room); staysInRoom(err) {
 			failed = append(failed, fmt.Errorf("a contact could not leave: %w", err))
 		}
 	}

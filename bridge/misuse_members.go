@@ -64,7 +64,7 @@ func wasJoined(evt *event.Event) bool {
 
 // declineFor declines an invite for a ghost, and says why where it was made.
 func (c *Connector) declineFor(ctx context.Context, evt *event.Event, ghost id.UserID, client *Client) error {
-	intent := c.matrix.AS.Intent(ghost)
+	intent := c.asGhost(ghost)
 	if err := intent.EnsureRegistered(ctx); err != nil {
 		return err
 	}

@@ -248,7 +248,7 @@ func (s *presencePacer) send(ctx context.Context, c *Connector, who string, next
 	if err != nil || stored == nil {
 		return err
 	}
-	intent := c.matrix.AS.Intent(c.matrix.FormatGhostMXID(networkid.UserID(who)))
+	intent := c.asGhost(c.matrix.FormatGhostMXID(networkid.UserID(who)))
 	request, cancel := context.WithTimeout(mautrix.WithMaxRetries(ctx, 0), presenceTimeout)
 	defer cancel()
 	if err = intent.EnsureRegistered(request); err == nil {

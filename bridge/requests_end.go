@@ -37,15 +37,17 @@ func (p *people) settleRoom(ctx context.Context, row database.Request) (room id.
 	return room, p.setRoom(ctx, row, room)
 }
 
-// endMessageRequest tells clients with a special view of requests that the chat is an ordinary one now.
-func (p *people) endMessageRequest(ctx context.Context, row database.Request) error {
-	portal, err := p.cl.c.br.GetExistingPortalByKey(ctx, portalKey(p.cl.login.ID, row.JID))
-	if err != nil || portal == nil || !portal.MessageRequest {
-		return err
-	}
-	direct := bridgedb.RoomTypeDM
-	portal.UpdateInfo(ctx, &bridgev2.ChatInfo{Type: &direct, MessageRequest: new(false)}, nil, nil, time.Time{})
-	return nil
+// endMessageRequest tells clients with a special view of requests that the chat is an ordinary one now. That is done in the
+// chat's turn: what the user writes there ends the request for the framework, too.
+func (p *people) endMessageRequest(row database.Request) error {
+	_, err := p.cl.c.inTurn(portalKey(p.cl.login.ID, row.JID), func(ctx context.Context, portal *bridgev2.Portal) error {
+		if portal.MessageRequest {
+			direct := bridgedb.RoomTypeDM
+			portal.UpdateInfo(ctx, &bridgev2.ChatInfo{Type: &direct, MessageRequest: new(false)}, nil, nil, time.Time{})
+		}
+		return nil
+	})
+	return err
 }
 
 // closeRequestRoom removes the room of a request that came to nothing. A room in which there was a chat before the request

@@ -141,7 +141,7 @@ func (p *people) openRequestRoom(ctx context.Context, row database.Request) (id.
 	if err != nil {
 		return "", err
 	}
-	ghost, err := p.asker(ctx, row)
+	ghost, name, err := p.asker(ctx, row)
 	if err != nil {
 		return "", err
 	}
@@ -151,7 +151,7 @@ func (p *people) openRequestRoom(ctx context.Context, row database.Request) (id.
 	portal.UpdateInfo(ctx, info, nil, nil, time.Time{})
 	room, err := p.findRequestRoom(ctx, row.JID)
 	if err == nil && room == "" {
-		room, err = p.createRequestRoom(ctx, ghost, row)
+		room, err = p.createRequestRoom(ctx, ghost, name, row)
 	}
 	if err != nil {
 		return "", err
@@ -175,36 +175,37 @@ func (p *people) adoptRoom(ctx context.Context, portal *bridgev2.Portal, room id
 	return p.roomOf(ctx, string(portal.ID))
 }
 
-// asker is the ghost of somebody who asks, with the name they gave.
-func (p *people) asker(ctx context.Context, row database.Request) (*bridgev2.Ghost, error) {
-	ghost, err := p.cl.c.br.GetGhostByID(ctx, userID(row.JID))
+// asker is the ghost of somebody who asks, with the name they gave. The ghost's own may be changed as soon as others may
+// bring it up to date.
+func (p *people) asker(ctx context.Context, row database.Request) (ghost *bridgev2.Ghost, name string, err error) {
+	ghost, err = p.cl.c.br.GetGhostByID(ctx, userID(row.JID))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	p.refresh.Lock()
 	defer p.refresh.Unlock()
 	contact, _, err := p.cl.c.db.Contact.Get(ctx, p.cl.id(), row.JID)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	contact.JID = row.JID
 	if contact.Nick == "" {
 		contact.Nick = row.Nick
 	}
 	ghost.UpdateInfo(ctx, p.userInfo(contact))
-	return ghost, nil
+	return ghost, ghost.Name, nil
 }
 
 // createRequestRoom lets the ghost make the room, with the invite. The request is made once: a repeat of what was done but not answered would be a second room.
-func (p *people) createRequestRoom(ctx context.Context, ghost *bridgev2.Ghost, row database.Request) (id.RoomID, error) {
+func (p *people) createRequestRoom(ctx context.Context, ghost *bridgev2.Ghost, name string, row database.Request) (id.RoomID, error) {
 	bot := p.cl.c.br.Bot.GetMXID()
-	if err := p.cl.c.matrix.AS.Intent(ghost.Intent.GetMXID()).EnsureRegistered(ctx); err != nil {
+	if err := p.cl.c.asGhost(ghost.Intent.GetMXID()).EnsureRegistered(ctx); err != nil {
 		return "", err
 	}
 	return ghost.Intent.CreateRoom(mautrix.WithMaxRetries(ctx, 0), &mautrix.ReqCreateRoom{
 		Visibility: "private",
 		Preset:     "private_chat",
-		Name:       ghost.Name,
+		Name:       name,
 		IsDirect:   true,
 		Invite:     []id.UserID{bot, p.cl.login.UserMXID},
 		PowerLevelOverride: &event.PowerLevelsEventContent{
@@ -261,7 +262,7 @@ func (p *people) isRequestRoom(ctx context.Context, room id.RoomID, who string) 
 
 // ghostIntent acts as a contact's ghost.
 func (p *people) ghostIntent(who string) *appservice.IntentAPI {
-	return p.cl.c.matrix.AS.Intent(p.cl.c.matrix.FormatGhostMXID(userID(who)))
+	return p.cl.c.asGhost(p.cl.c.matrix.FormatGhostMXID(userID(who)))
 }
 
 // readMark reads a room's mark; without one, or as somebody who is not in the room, it is empty.

@@ -170,7 +170,7 @@ func (p *people) tellAccepted(ctx context.Context, session *xmppside.Session, ro
 		p.makeRooms([]string{row.JID})
 		return nil
 	}
-	return p.endMessageRequest(ctx, row)
+	return p.endMessageRequest(row)
 }
 
 // acceptedLate settles a request whose answer the service did not seem to take, if the list shows by now that they are contacts: it came
