@@ -18,9 +18,10 @@ const checkpointedSuffix = "+checkpointer"
 // checkpointedTypes are those of the framework that keep a write-ahead log.
 var checkpointedTypes = []string{"sqlite3-fk-wal", "sqlite3-fk-wal-fullsync"}
 
-// lastResort is the length, in pages of 4 KiB, at which a commit copies the write-ahead log after all: 64 MiB instead of SQLite's 4. It bounds the log should
-// the checkpointer fail, or somebody else than the [Committer] do all the writing.
-const lastResort = 16 << 10
+// lastResort is the length, in pages of 4 KiB, at which a commit copies the write-ahead log after all: 16 MiB instead of SQLite's 4. It bounds the log should
+// the checkpointer fail, or somebody else than the [Committer] do all the writing, or more be written than it can follow: a log that takes all room there is on a small disk
+// leaves none for the database file to grow, and so could never be copied any more.
+const lastResort = 4 << 10
 
 // registerCheckpointed makes the variants known to database/sql, which minds a second time.
 var registerCheckpointed = sync.OnceFunc(func() {

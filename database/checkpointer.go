@@ -20,7 +20,7 @@ const (
 	restartPatience   = 20               // milliseconds that the writers are held up for a reader who still needs the log
 )
 
-// restartLength is the length of the write-ahead log, in pages, from which it is begun anew: 32 MiB.
+// restartLength is the length of the write-ahead log, in pages, from which it is begun anew: 8 MiB.
 const restartLength = lastResort / 2
 
 // checkpointer copies what was committed from SQLite's write-ahead log into the database file, beside the writers. By itself SQLite does that inside of the commit
@@ -92,7 +92,7 @@ func (c *checkpointer) run(ctx context.Context) {
 		if failed := err != nil; failed != failing {
 			failing = failed
 			if failed {
-				c.log.Warn().Err(err).Msg("The database's write-ahead log could not be copied into the database file; it grows up to 64 MB before commits wait for that")
+				c.log.Warn().Err(err).Msg("The database's write-ahead log could not be copied into the database file; it grows up to 16 MB before commits wait for that")
 			} else {
 				c.log.Info().Msg("The database's write-ahead log is copied into the database file again")
 			}
