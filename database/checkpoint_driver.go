@@ -5,8 +5,11 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/mattn/go-sqlite3"
 	_ "go.mau.fi/util/dbutil/litestream" // the drivers that are wrapped here
@@ -18,10 +21,34 @@ const checkpointedSuffix = "+checkpointer"
 // checkpointedTypes are those of the framework that keep a write-ahead log.
 var checkpointedTypes = []string{"sqlite3-fk-wal", "sqlite3-fk-wal-fullsync"}
 
-// lastResort is the length, in pages of 4 KiB, at which a commit copies the write-ahead log after all: 16 MiB instead of SQLite's 4. It bounds the log should
-// the checkpointer fail, or somebody else than the [Committer] do all the writing, or more be written than it can follow: a log that takes all room there is on a small disk
-// leaves none for the database file to grow, and so could never be copied any more.
-const lastResort = 4 << 10
+// lastResort is the length, in pages of 4 KiB, at which a commit copies the write-ahead log after all: 64 MiB instead of SQLite's 4. It bounds the log should
+// the checkpointer fail, or somebody else than the [Committer] do all the writing, or more be written than it can follow.
+//
+// On a disk with less than ample bytes it is lastResortTight, 16 MiB: a log that takes all room there is leaves none for the database file to grow, and then it could never be
+// copied any more.
+const (
+	lastResort      = 16 << 10
+	lastResortTight = 4 << 10
+	ample           = 1 << 30
+)
+
+// lastResortAt is the length for a database of this name, which has an address of a file in it, with parameters or without.
+func lastResortAt(name string) int {
+	file, _, _ := strings.Cut(strings.TrimPrefix(name, "file:"), "?")
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(filepath.Dir(file), &disk); err != nil {
+		return lastResortTight // opening the file will tell what is wrong
+	}
+	return lastResortWith(uint64(disk.Bavail) * uint64(disk.Bsize))
+}
+
+// lastResortWith is the length where so many bytes are free.
+func lastResortWith(free uint64) int {
+	if free < ample {
+		return lastResortTight
+	}
+	return lastResort
+}
 
 // registerCheckpointed makes the variants known to database/sql, which minds a second time.
 var registerCheckpointed = sync.OnceFunc(func() {
@@ -45,7 +72,7 @@ func Checkpointed(kind string) string {
 	return kind + checkpointedSuffix
 }
 
-// checkpointedDriver is a driver of SQLite whose connections leave checkpoints to others until the log has the length of lastResort.
+// checkpointedDriver is a driver of SQLite whose connections leave checkpoints to others until the log has become as long as lastResort says.
 type checkpointedDriver struct{ driver.Driver }
 
 func (d checkpointedDriver) Open(name string) (driver.Conn, error) {
@@ -57,7 +84,7 @@ func (d checkpointedDriver) Open(name string) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("the driver of SQLite makes connections of type %T", conn), conn.Close())
 	}
-	if _, err = c.Exec(fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", lastResort), nil); err != nil {
+	if _, err = c.Exec(fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", lastResortAt(name)), nil); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return conn, nil

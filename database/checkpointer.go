@@ -20,9 +20,6 @@ const (
 	restartPatience   = 20               // milliseconds that the writers are held up for a reader who still needs the log
 )
 
-// restartLength is the length of the write-ahead log, in pages, from which it is begun anew: 8 MiB.
-const restartLength = lastResort / 2
-
 // checkpointer copies what was committed from SQLite's write-ahead log into the database file, beside the writers. By itself SQLite does that inside of the commit
 // that makes the log long, with two waits for the disk: under load everything that waits for a commit then stood still several times a second.
 //
@@ -31,7 +28,7 @@ const restartLength = lastResort / 2
 type checkpointer struct {
 	db     *sql.DB
 	log    zerolog.Logger
-	length int           // of the log, in pages, from which it is begun anew
+	length int           // of the log, in pages, from which it is begun anew; 0 is half of what a commit lets it become
 	pause  time.Duration // between two checkpoints
 	kicks  chan struct{}
 	cancel context.CancelFunc
@@ -92,7 +89,7 @@ func (c *checkpointer) run(ctx context.Context) {
 		if failed := err != nil; failed != failing {
 			failing = failed
 			if failed {
-				c.log.Warn().Err(err).Msg("The database's write-ahead log could not be copied into the database file; it grows up to 16 MB before commits wait for that")
+				c.log.Warn().Err(err).Msg("The database's write-ahead log could not be copied into the database file; it grows until commits wait for that, from 16 MB on a small disk and from 64 MB on others")
 			} else {
 				c.log.Info().Msg("The database's write-ahead log is copied into the database file again")
 			}
@@ -110,8 +107,15 @@ func (c *checkpointer) checkpoint(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
+	limit := c.length
+	if limit == 0 {
+		if err = conn.QueryRowContext(ctx, "PRAGMA wal_autocheckpoint").Scan(&limit); err != nil {
+			return err
+		}
+		limit /= 2
+	}
 	length, err := walCheckpoint(ctx, conn, "PASSIVE")
-	if err == nil && length >= c.length {
+	if err == nil && length >= limit {
 		// What was committed meanwhile is copied in the same way, so that little is left to hold up the writers for.
 		if _, err = walCheckpoint(ctx, conn, "PASSIVE"); err == nil {
 			err = c.restart(ctx, conn)

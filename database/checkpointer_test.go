@@ -15,8 +15,9 @@ import (
 )
 
 func TestACheckpointedTypeDiffersInItsCheckpointsOnly(t *testing.T) {
+	dir := t.TempDir()
 	read := func(kind, pragma string) (value string) {
-		db := openSQLite(t, t.TempDir(), kind)
+		db := openSQLite(t, dir, kind)
 		must(t, db.QueryRow(t.Context(), "PRAGMA "+pragma).Scan(&value))
 		return value
 	}
@@ -24,10 +25,30 @@ func TestACheckpointedTypeDiffersInItsCheckpointsOnly(t *testing.T) {
 		for _, pragma := range []string{"journal_mode", "synchronous", "foreign_keys", "busy_timeout"} {
 			equal(t, kind+" "+pragma, read(Checkpointed(kind), pragma), read(kind, pragma))
 		}
-		equal(t, kind+" wal_autocheckpoint", read(Checkpointed(kind), "wal_autocheckpoint"), fmt.Sprint(lastResort))
+		equal(t, kind+" wal_autocheckpoint", read(Checkpointed(kind), "wal_autocheckpoint"), fmt.Sprint(lastResortAt("file:"+filepath.Join(dir, "bridge.db")+"?_txlock=immediate")))
 	}
 	for _, kind := range []string{"postgres", "litestream", "sqlite3", Checkpointed("sqlite3-fk-wal")} {
 		equal(t, "the type", Checkpointed(kind), kind)
+	}
+}
+
+func TestTheLogStaysShortWhereThereIsLittleRoom(t *testing.T) {
+	equal(t, "with little room", lastResortWith(ample-1), lastResortTight)
+	equal(t, "with more", lastResortWith(ample), lastResort)
+	equal(t, "where there is no folder", lastResortAt(filepath.Join(t.TempDir(), "none", "bridge.db")), lastResortTight)
+	for _, limit := range []int{lastResortTight, 400} { // the checkpointer goes by the limit of the connection that it is given
+		db := openSQLite(t, t.TempDir(), "sqlite3-fk-wal")
+		db.RawDB.SetMaxOpenConns(1)
+		_, err := db.Exec(t.Context(), fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", limit))
+		must(t, err)
+		_, err = db.Exec(t.Context(), `CREATE TABLE blob (data BLOB)`)
+		must(t, err)
+		_, err = db.Exec(t.Context(), `INSERT INTO blob (data) VALUES (zeroblob(1200000))`) // some 300 pages
+		must(t, err)
+		c := newCheckpointer(db, zerolog.Nop(), 0, checkpointPause)
+		must(t, c.checkpoint(t.Context()))
+		c.close()
+		equal(t, fmt.Sprintf("begun anew with a limit of %d pages", limit), c.restarts.Load() == 1, limit == 400)
 	}
 }
 

@@ -50,7 +50,7 @@ type write struct {
 // NewCommitter starts a group commit on db. It ends with [Committer.Close].
 func NewCommitter(db *dbutil.Database, log zerolog.Logger) *Committer {
 	c := &Committer{db: db, log: log, jobs: make(chan *write, committerQueue), done: make(chan struct{})}
-	c.checkpointer = newCheckpointer(db, log, restartLength, checkpointPause)
+	c.checkpointer = newCheckpointer(db, log, 0, checkpointPause)
 	go c.run()
 	return c
 }
