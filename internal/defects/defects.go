@@ -13,6 +13,7 @@ var (
 	race   = regexp.MustCompile(`(?s)WARNING: DATA RACE.*?\n==================`)
 	access = regexp.MustCompile(`(?m)^(?:Previous )?(?:[Aa]tomic )?(?:[Rr]ead|[Ww]rite) at .*:\n((?:  .*\n)*)`)
 	frame  = regexp.MustCompile(`(?m)^  (\S+)\(`)
+	line   = regexp.MustCompile(`\{"level":[^\n]*\}\n`) // of the log
 )
 
 // at most this much of the output is told of one crash, and this many crashes and races are told.
@@ -33,7 +34,8 @@ func In(output string) (found Found) {
 	for _, at := range crash.FindAllStringIndex(output, most) {
 		found.Crashes = append(found.Crashes, output[at[0]:min(at[0]+crashBytes, len(output))])
 	}
-	for _, report := range race.FindAllString(output, most) {
+	// Both are written to one file, a report in several pieces: what other goroutines log meanwhile stands anywhere within it.
+	for _, report := range race.FindAllString(line.ReplaceAllString(output, ""), most) {
 		if withinFramework(report) {
 			found.Frameworks = append(found.Frameworks, report)
 		} else {

@@ -1,6 +1,9 @@
 package defects
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestCrashesAndRacesAreFoundAndThoseOfTheFrameworkToldApart(t *testing.T) {
 	const (
@@ -14,6 +17,8 @@ func TestCrashesAndRacesAreFoundAndThoseOfTheFrameworkToldApart(t *testing.T) {
 			"()\n      /z.go:2 +0x2\n  " + own + "()\n      /y.go:1 +0x1\n\nGoroutine 85 (running) created at:\n  " + own + "()\n      /y.go:1 +0x1\n==================\n"
 	}
 	through := func(function, caller string) string { return function + "()\n      /go/src.go:1 +0x1\n  " + caller }
+	const logged = "{\"level\":\"debug\",\"message\":\"Request completed\"}\n"
+	amid := func(report, after string) string { return strings.Replace(report, after, after+logged, 1) }
 	for name, tt := range map[string]struct {
 		output                     string
 		crashes, races, frameworks int
@@ -28,6 +33,11 @@ func TestCrashesAndRacesAreFoundAndThoseOfTheFrameworkToldApart(t *testing.T) {
 		"race over a logger of the bridge":    {report(through("github.com/rs/zerolog.Logger.With", own), lib), 0, 1, 0},
 		"race over a map of the bridge":       {report(through("runtime.mapassign_faststr", own), lib), 0, 1, 0},
 		"race that is called from the bridge": {report(lib, lib), 0, 0, 1},
+		"logged amid the framework's":         {amid(report(lib, lib), "goroutine 199:\n"), 0, 0, 1},
+		"logged amid a line of it":            {amid(report(lib, lib), "  maunium.net/go/"), 0, 0, 1},
+		"logged amid its end":                 {strings.Replace(report(lib, lib), "x1\n=========", "x1\n========="+logged, 1) + report(lib, own), 0, 1, 1},
+		"logged amid one of the bridge":       {amid(report(lib, own), "goroutine 199:\n"), 0, 1, 0},
+		"logged amid a line of the bridge's":  {amid(report(lib, own), "  matrix-"), 0, 1, 0},
 		"several":                             {report(lib, lib) + "{}\n" + report(own, lib) + report(lib, helper), 0, 1, 2},
 		"a report that cannot be read":        {"WARNING: DATA RACE\nsomething new\n==================\n", 0, 1, 0},
 		"panic":                               {"{}\npanic: oh\n\ngoroutine 1 [running]:\n", 1, 0, 0},
